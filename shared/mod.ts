@@ -1,1 +1,21 @@
-export {};
+/**
+ * What trainer and edge must agree on: taxonomies, preprocessing, heads, scores and bundles. Plain web-standard
+ * TypeScript, without any file, network or runtime API.
+ *
+ * @module
+ */
+
+export * from "./bundle.ts";
+export * from "./dense.ts";
+export * from "./errors.ts";
+export * from "./golden.ts";
+export * from "./head.ts";
+export * from "./manifest.ts";
+export * from "./picture.ts";
+export * from "./preprocess.ts";
+export * from "./resample.ts";
+export * from "./safetensors.ts";
+export * from "./sha256.ts";
+export * from "./softmax.ts";
+export * from "./taxonomy.ts";
+export * from "./zero_shot.ts";

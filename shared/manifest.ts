@@ -1,0 +1,207 @@
+/**
+ * The bundle's manifest: what a bundle says of itself. The schema is the check: unknown fields are dropped, so that a
+ * newer writer's bundle still reads, and an unknown major format is refused.
+ */
+
+import { z } from "zod";
+
+/** The major version that this code reads and writes. */
+export const FORMAT = 1;
+
+/** The file, in a bundle, that says everything. */
+export const MANIFEST_PATH = "manifest.json";
+
+/** A file of a bundle. */
+export interface BundleFile {
+  /** Relative to the bundle, with `/`. */
+  path: string;
+  /** Length. */
+  bytes: number;
+  /** Hexadecimal. */
+  sha256: string;
+}
+
+/** One variant of the encoder. */
+export interface ManifestEncoder {
+  /** ONNX: `[N, 3, S, S]` to `[N, D]`. */
+  file: BundleFile;
+  /** Of the weights: `float32`, `float16`, `int8`. */
+  precision: string;
+  /** Those that it is meant for: `wasm`, `native`, `webgpu`. */
+  backends: string[];
+  /** Sizes in pixels, as in `Preprocessing`. */
+  input: { resize: number; crop: number };
+  /** Subtracted from values in 0..1. */
+  mean: [number, number, number];
+  /** Divides what is left. */
+  std: [number, number, number];
+  /** The resampling filter. */
+  interpolation: "bicubic";
+}
+
+/** One way to answer for a taxonomy. */
+export interface ManifestMethod {
+  /** `cross-entropy`, `contrastive` or `zero-shot`; one that this code does not know is ignored. */
+  method: string;
+  /** Which head it uses. */
+  head?: string | undefined;
+  /** Fitted on validation; the published value is 1. */
+  temperature: number;
+  /** Measured on data that the method was not fitted to, by name: `accuracy`, `rocAuc` ... */
+  figures?: Record<string, number> | undefined;
+  /** What the figures were measured on, in words. */
+  measured?: string | undefined;
+}
+
+/** An ordered label set, and how it can be answered. */
+export interface ManifestTaxonomy {
+  /** What answers call it. */
+  id: string;
+  /** What people read. */
+  title: string;
+  /** In the order of logits and prompts. */
+  labels: { id: string; title: string }[];
+  /** Best first, by measured validation. */
+  methods: ManifestMethod[];
+}
+
+/** What a bundle says of itself. */
+export interface Manifest {
+  /** The major version. */
+  format: 1;
+  /** What answers call the model. */
+  name: string;
+  /** What encoder, heads and prompts must share; a size alone proves nothing. */
+  embeddingSpace: { id: string; size: number };
+  /** Variants, in order of preference. */
+  encoders: ManifestEncoder[];
+  /** A fixed input, by formula, the float encoder's embedding of it, and how far another may lie from that. */
+  golden: { formula: "waves-1"; file: BundleFile; tolerance: number };
+  /** Each in a file of its own. */
+  heads: { id: string; kind: string; embeddingSpace: string; file: BundleFile }[];
+  /** Per taxonomy, with the texts that each label's vector was made from. */
+  prompts: { taxonomy: string; embeddingSpace: string; texts: string[][]; file: BundleFile }[];
+  /** In the order of answers. */
+  taxonomies: ManifestTaxonomy[];
+  /** Where data and weights come from. */
+  provenance: Record<string, string>;
+  /** Of the weights, which is not that of the code. */
+  license: string;
+  /** Markdown. */
+  modelCard?: BundleFile | undefined;
+}
+
+const id = z.string().regex(/^[a-z0-9][a-z0-9._-]*$/, "must be lower-case letters, digits, . _ -");
+const rgb = z.tuple([z.number(), z.number(), z.number()]);
+const positive = z.number().positive();
+const count = z.int().positive();
+const file = z.object({
+  // A path stays inside the bundle.
+  path: z.string().regex(
+    /^(?!.*(^|\/)\.{1,2}(\/|$))[A-Za-z0-9._-]+(\/[A-Za-z0-9._-]+)*$/,
+    "must be a plain relative path",
+  ),
+  bytes: z.int().nonnegative(),
+  sha256: z.string().regex(/^[0-9a-f]{64}$/, "must be 64 hexadecimal digits"),
+});
+
+const encoder = z.object({
+  file,
+  precision: z.string(),
+  backends: z.array(z.string()).min(1),
+  input: z.object({ resize: count, crop: count }),
+  mean: rgb,
+  std: rgb.refine((std) => std.every((v) => v > 0), "must be above 0"),
+  interpolation: z.literal("bicubic"),
+});
+
+const method = z.object({
+  method: z.string(),
+  head: id.optional(),
+  temperature: positive.default(1),
+  figures: z.record(z.string(), z.number()).optional(),
+  measured: z.string().optional(),
+});
+
+const taxonomy = z.object({
+  id,
+  title: z.string(),
+  labels: z.array(z.object({ id, title: z.string() })).min(2),
+  methods: z.array(method).min(1),
+});
+const manifest: z.ZodType<Manifest> = z.object({
+  format: z.literal(FORMAT),
+  name: id,
+  embeddingSpace: z.object({ id: z.string().min(1), size: count }),
+  encoders: z.array(encoder).min(1),
+  golden: z.object({ formula: z.literal("waves-1"), file, tolerance: positive }),
+  heads: z.array(z.object({
+    id,
+    kind: z.string(),
+    embeddingSpace: z.string(),
+    file,
+  })),
+  prompts: z.array(z.object({
+    taxonomy: id,
+    embeddingSpace: z.string(),
+    texts: z.array(z.array(z.string())),
+    file,
+  })),
+  taxonomies: z.array(taxonomy).min(1),
+  provenance: z.record(z.string(), z.string()),
+  license: z.string(),
+  modelCard: file.optional(),
+});
+
+/**
+ * Reads a manifest.
+ *
+ * @param json parsed JSON, of anything
+ * @returns the manifest, without the fields that this code does not know
+ * @throws {Error} that says which field is wrong and why
+ */
+export function parseManifest(json: unknown): Manifest {
+  const format = z.object({ format: z.unknown() }).safeParse(json).data?.format;
+  if (format !== undefined && format !== FORMAT) {
+    throw new Error(`its format is ${format}, and this version reads format ${FORMAT}`);
+  }
+  const result = manifest.safeParse(json);
+  if (!result.success) {
+    const [issue] = result.error.issues;
+    throw new Error(`${issue.path.join(".") || "it"}: ${issue.message}`);
+  }
+  checkReferences(result.data);
+  return result.data;
+}
+
+/** What the schema alone cannot say: that the parts fit together. */
+function checkReferences(manifest: Manifest): void {
+  const space = manifest.embeddingSpace.id;
+  for (const { id, embeddingSpace } of manifest.heads) {
+    if (embeddingSpace !== space) {
+      throw new Error(`head ${id} is for the space ${embeddingSpace}, the encoder's is ${space}`);
+    }
+  }
+  for (const { taxonomy, embeddingSpace, texts } of manifest.prompts) {
+    if (embeddingSpace !== space) {
+      throw new Error(
+        `the prompts of ${taxonomy} are of the space ${embeddingSpace}, the encoder's is ${space}`,
+      );
+    }
+    const labels = manifest.taxonomies.find(({ id }) => id === taxonomy)?.labels;
+    if (labels && labels.length !== texts.length) {
+      throw new Error(
+        `taxonomy ${taxonomy} has ${labels.length} labels, but prompts for ${texts.length}`,
+      );
+    }
+  }
+  for (const taxonomy of manifest.taxonomies) {
+    for (const { method, head } of taxonomy.methods) {
+      if (head !== undefined && !manifest.heads.some(({ id }) => id === head)) {
+        throw new Error(
+          `taxonomy ${taxonomy.id} answers ${method} by the head ${head}, which is not listed`,
+        );
+      }
+    }
+  }
+}

@@ -1,0 +1,144 @@
+/**
+ * safetensors, the format of heads and prompt embeddings: a little-endian 64-bit header length, a JSON header, then the
+ * tensors' bytes. Source: the format's description in `huggingface/safetensors`.
+ */
+
+import { ClipEError } from "./errors.ts";
+
+/** A tensor of 32-bit floats. */
+export interface Tensor {
+  /** Sizes, outermost first. */
+  readonly shape: readonly number[];
+  /** Row-major. */
+  readonly data: Float32Array;
+}
+
+interface HeaderEntry {
+  dtype: string;
+  shape: number[];
+  data_offsets: [number, number];
+}
+
+const MAX_HEADER_BYTES = 16 * 1024 * 1024;
+
+/**
+ * Writes tensors as 32-bit floats.
+ *
+ * @param tensors by name; the file's order is that of the names, so that equal tensors give equal bytes
+ * @returns the file's bytes
+ */
+export function writeSafetensors(
+  tensors: Readonly<Record<string, Tensor>>,
+): Uint8Array<ArrayBuffer> {
+  const names = Object.keys(tensors).sort();
+  const header: Record<string, HeaderEntry> = {};
+  let end = 0;
+  for (const name of names) {
+    const { shape, data } = tensors[name];
+    checkLength(name, shape, data.length);
+    header[name] = {
+      dtype: "F32",
+      shape: [...shape],
+      data_offsets: [end, end + data.byteLength],
+    };
+    end += data.byteLength;
+  }
+  // The format asks for tensors aligned to 8 bytes, and allows spaces after the JSON.
+  const json = JSON.stringify(header);
+  const text = new TextEncoder().encode(json + " ".repeat((8 - (json.length % 8)) % 8));
+  const bytes = new Uint8Array(8 + text.length + end);
+  new DataView(bytes.buffer).setBigUint64(0, BigInt(text.length), true);
+  bytes.set(text, 8);
+  const start = 8 + text.length;
+  for (const name of names) {
+    const [from] = header[name].data_offsets;
+    new Float32Array(bytes.buffer, start + from, tensors[name].data.length).set(tensors[name].data);
+  }
+  return bytes;
+}
+
+/**
+ * Reads tensors; 16-bit floats are widened.
+ *
+ * @param bytes the file's bytes
+ * @returns tensors by name
+ * @throws {ClipEError} `invalid-bundle`, when the bytes are not safetensors or hold another type than F32 and F16
+ */
+export function readSafetensors(bytes: Uint8Array): Map<string, Tensor> {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const { header, start } = readHeader(bytes, view);
+  const tensors = new Map<string, Tensor>();
+  for (const [name, entry] of Object.entries(header)) {
+    if (name === "__metadata__") continue;
+    if (!isHeaderEntry(entry)) throw broken(`its entry for ${name} is malformed`);
+    tensors.set(name, readTensor(name, entry, bytes.subarray(start)));
+  }
+  return tensors;
+}
+
+function readHeader(
+  bytes: Uint8Array,
+  view: DataView,
+): { header: Record<string, unknown>; start: number } {
+  if (bytes.length < 8) throw broken(`it has only ${bytes.length} bytes`);
+  const length = Number(view.getBigUint64(0, true));
+  if (length > MAX_HEADER_BYTES || 8 + length > bytes.length) {
+    throw broken(`its header claims ${length} bytes of ${bytes.length}`);
+  }
+  let header: unknown;
+  try {
+    header = JSON.parse(new TextDecoder().decode(bytes.subarray(8, 8 + length)));
+  } catch (cause) {
+    throw broken("its header is not JSON", cause);
+  }
+  if (typeof header !== "object" || header === null || Array.isArray(header)) {
+    throw broken("its header is not a JSON object");
+  }
+  return { header: { ...header }, start: 8 + length };
+}
+
+function isHeaderEntry(entry: unknown): entry is HeaderEntry {
+  if (typeof entry !== "object" || entry === null) return false;
+  const { dtype, shape, data_offsets: offsets } = entry as Partial<HeaderEntry>;
+  const isCount = (n: unknown) => Number.isSafeInteger(n) && (n as number) >= 0;
+  return typeof dtype === "string" && Array.isArray(shape) && shape.every(isCount) &&
+    Array.isArray(offsets) && offsets.length === 2 && offsets.every(isCount);
+}
+
+/** `body` holds the bytes after the header. Every host of WebAssembly is little-endian, as the format is. */
+function readTensor(name: string, entry: HeaderEntry, body: Uint8Array): Tensor {
+  const [from, to] = entry.data_offsets;
+  const size = { F32: 4, F16: 2 }[entry.dtype];
+  if (size === undefined) {
+    throw broken(`${name} is of type ${entry.dtype}, and only F32 and F16 are read`);
+  }
+  if (from > to || to > body.length || (to - from) % size !== 0) {
+    throw broken(`${name} claims bytes ${from} to ${to}, which the file does not have`);
+  }
+  checkLength(name, entry.shape, (to - from) / size);
+  const { buffer } = body.slice(from, to);
+  const data = size === 4
+    ? new Float32Array(buffer)
+    : Float32Array.from(new Uint16Array(buffer), halfToFloat);
+  return { shape: entry.shape, data };
+}
+
+/** IEEE 754 binary16 to a number. */
+function halfToFloat(half: number): number {
+  const sign = half & 0x8000 ? -1 : 1;
+  const exponent = (half >> 10) & 0x1f;
+  const fraction = half & 0x3ff;
+  if (exponent === 0) return sign * fraction * 2 ** -24;
+  if (exponent === 31) return fraction ? NaN : sign * Infinity;
+  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
+}
+
+function checkLength(name: string, shape: readonly number[], count: number): void {
+  if (shape.reduce((product, n) => product * n, 1) !== count) {
+    throw broken(`${name} has ${count} numbers, its shape [${shape.join(", ")}] another count`);
+  }
+}
+
+function broken(why: string, cause?: unknown): ClipEError {
+  return new ClipEError("invalid-bundle", `Cannot read safetensors: ${why}`, { cause });
+}
