@@ -1,0 +1,236 @@
+/**
+ * The API's description, OpenAPI 3.1. The schemas document the answers that the app gives; a test holds them against it.
+ */
+
+import { OpenAPIHono, z } from "@hono/zod-openapi";
+import { ERROR_CODES, type ErrorCode } from "@clip-e/shared";
+import { METHODS } from "../model_info.ts";
+import { STATUS } from "./problem.ts";
+
+const codes = Object.keys(ERROR_CODES) as [ErrorCode, ...ErrorCode[]];
+
+const Problem = z.object({
+  type: z.string().openapi({ example: "urn:clip-e:problem:truncated" }),
+  title: z.string(),
+  status: z.int(),
+  detail: z.string(),
+  code: z.enum(codes),
+}).openapi("Problem", { description: "RFC 9457 problem details" });
+
+const Model = z.object({
+  name: z.string().openapi({ example: "tiny" }),
+  bundle: z.string().openapi({
+    description: "Digest of the bundle's manifest",
+    example: "sha256:9f86d0…",
+  }),
+}).openapi("Model");
+
+const ImageSize = z.object({ width: z.int(), height: z.int() })
+  .openapi("ImageSize", { description: "Upright, in pixels" });
+
+const Prediction = z.object({
+  taxonomy: z.string().openapi({ example: "polarity" }),
+  method: z.enum(METHODS),
+  normalization: z.literal("softmax"),
+  degraded: z.literal(true).optional().openapi({
+    description: "A better method was passed over because something of it failed its check",
+  }),
+  scores: z.array(z.object({ label: z.string(), score: z.number() }))
+    .openapi({ description: "Highest first; all labels together sum to 1" }),
+}).openapi("Prediction");
+
+const Classified = z.object({ image: ImageSize, predictions: z.array(Prediction) })
+  .openapi("Classified");
+const Embedded = z.object({ image: ImageSize, embedding: z.array(z.number()) })
+  .openapi("Embedded", { description: "As the encoder gives it, not normalised" });
+const Failed = z.object({ error: Problem }).openapi("Failed");
+
+/** One picture's answer, or a list of several, in order. */
+function answer<T extends z.ZodObject>(one: T) {
+  return z.union([
+    one.extend({ model: Model }),
+    z.object({ model: Model, results: z.array(z.union([one, Failed])) }),
+  ]);
+}
+
+/** The schemas of the answers. */
+export const SCHEMAS = {
+  Problem,
+  ClassifyAnswer: answer(Classified).openapi("ClassifyAnswer"),
+  EmbedAnswer: z.union([
+    Embedded.extend({ model: Model, embeddingSpace: z.string(), size: z.int() }),
+    z.object({
+      model: Model,
+      embeddingSpace: z.string(),
+      size: z.int(),
+      results: z.array(z.union([Embedded, Failed])),
+    }),
+  ]).openapi("EmbedAnswer"),
+  ModelAnswer: z.object({
+    name: z.string(),
+    bundle: z.string(),
+    embeddingSpace: z.object({ id: z.string(), size: z.int() }),
+    encoder: z.object({
+      file: z.string(),
+      precision: z.string(),
+      backend: z.string(),
+      crop: z.int(),
+    }),
+    taxonomies: z.array(z.object({
+      id: z.string(),
+      title: z.string(),
+      labels: z.array(z.object({ id: z.string(), title: z.string() })),
+      methods: z.array(z.object({
+        method: z.enum(METHODS),
+        temperature: z.number(),
+        available: z.boolean(),
+        fault: z.enum(["missing", "invalid"]).optional(),
+        figures: z.record(z.string(), z.number()).optional(),
+        measured: z.string().optional(),
+      })).openapi({ description: "Best first, by measured validation" }),
+    })),
+    faults: z.array(z.object({
+      part: z.string(),
+      fault: z.enum(["missing", "invalid"]),
+      detail: z.string(),
+    })),
+    provenance: z.record(z.string(), z.string()),
+    license: z.string().openapi({ description: "Of the weights" }),
+    modelCard: z.string().optional().openapi({ description: "Markdown" }),
+  }).openapi("ModelAnswer"),
+  ReadyAnswer: z.object({
+    status: z.enum(["ready", "degraded"]),
+    faults: z.array(z.object({ part: z.string(), fault: z.string(), detail: z.string() })),
+  }).openapi("ReadyAnswer"),
+};
+
+const binary = { schema: { type: "string", format: "binary" } } as const;
+
+const pictures = {
+  required: true,
+  content: {
+    "image/jpeg": binary,
+    "image/png": binary,
+    "image/webp": binary,
+    "multipart/form-data": {
+      schema: {
+        type: "object",
+        required: ["image"],
+        properties: {
+          image: { type: "array", maxItems: 16, items: { type: "string", format: "binary" } },
+        },
+      },
+    },
+  },
+} as const;
+
+function json(schema: z.ZodType, description: string) {
+  return { description, content: { "application/json": { schema } } };
+}
+
+/** The problems of some codes, by status. */
+function problems(...of: ErrorCode[]) {
+  const byStatus: Record<string, { description: string; content: Record<string, unknown> }> = {};
+  for (const code of of) {
+    const status = String(STATUS[code]);
+    const line = `\`${code}\`: ${ERROR_CODES[code]}`;
+    const known = byStatus[status]?.description;
+    byStatus[status] = {
+      description: known ? `${known}\n\n${line}` : line,
+      content: { "application/problem+json": { schema: Problem } },
+    };
+  }
+  return byStatus;
+}
+
+const uploadProblems = [
+  "no-picture",
+  "malformed-multipart",
+  "too-many-pictures",
+  "upload-timeout",
+  "too-many-bytes",
+  "unsupported-type",
+  "undecodable",
+  "truncated",
+  "unsupported-colour",
+  "too-many-pixels",
+  "queue-full",
+] as const satisfies ErrorCode[];
+
+/**
+ * Makes the description.
+ *
+ * @returns a document that goes to `/openapi.json` as it is
+ */
+export function describeApi(): object {
+  const api = new OpenAPIHono();
+  const registry = api.openAPIRegistry;
+  registry.registerPath({
+    method: "post",
+    path: "/v1/classify",
+    summary: "What a picture evokes",
+    description:
+      "The sentiment that a picture evokes in people who look at it, as raters gave it; not the feelings of people " +
+      "shown in it. The picture's bytes decide its type. In a multipart request the error of one picture does not " +
+      "spoil the others. `Server-Timing` says how long each part took.",
+    request: {
+      query: z.object({
+        taxonomy: z.array(z.string()).optional().openapi({
+          description: "Repeatable; by default all that the bundle serves",
+        }),
+        method: z.enum(["auto", ...METHODS]).default("auto").openapi({
+          description: "A method asked for by name is never replaced by another",
+        }),
+        top: z.int().min(1).optional().openapi({ description: "How many scores to give" }),
+      }),
+      body: pictures as never,
+    },
+    responses: {
+      200: json(SCHEMAS.ClassifyAnswer, "The answer"),
+      ...problems(
+        ...uploadProblems,
+        "invalid-parameter",
+        "unknown-taxonomy",
+        "unknown-method",
+        "method-unavailable",
+      ),
+    },
+  });
+  registry.registerPath({
+    method: "post",
+    path: "/v1/embed",
+    summary: "A picture's embedding, its space and size",
+    request: { body: pictures as never },
+    responses: { 200: json(SCHEMAS.EmbedAnswer, "The answer"), ...problems(...uploadProblems) },
+  });
+  registry.registerPath({
+    method: "get",
+    path: "/v1/model",
+    summary: "Taxonomies, methods, measured figures, provenance, licence",
+    responses: { 200: json(SCHEMAS.ModelAnswer, "The model") },
+  });
+  registry.registerPath({
+    method: "get",
+    path: "/healthz",
+    summary: "Whether the server answers",
+    responses: {
+      200: { description: "It does", content: { "text/plain": { schema: z.literal("ok") } } },
+    },
+  });
+  registry.registerPath({
+    method: "get",
+    path: "/readyz",
+    summary: "Whether it can classify, and which parts of the bundle are not in use",
+    responses: { 200: json(SCHEMAS.ReadyAnswer, "It can") },
+  });
+  return api.getOpenAPI31Document({
+    openapi: "3.1.0",
+    info: {
+      title: "CLIP-E",
+      version: "1",
+      description: "Visual sentiment analysis: a picture goes in, what it evokes comes out.",
+      license: { name: "MIT" },
+    },
+    servers: [{ url: "." }],
+  });
+}

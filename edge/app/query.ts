@@ -1,0 +1,46 @@
+/**
+ * The query of `/v1/classify`.
+ */
+
+import { z } from "@hono/zod-openapi";
+import { ClipEError } from "@clip-e/shared";
+import type { ClassifyOptions } from "../plan.ts";
+
+const NAMES = ["taxonomy", "method", "top"];
+
+const top = z.coerce.number().int().min(1);
+
+/**
+ * Reads the query.
+ *
+ * @param queries every value of every parameter
+ * @throws {ClipEError} `invalid-parameter`, naming it; one that does not exist is an error too, since a misspelt one would
+ * silently change the answer
+ */
+export function readQuery(queries: Readonly<Record<string, readonly string[]>>): ClassifyOptions {
+  const unknown = Object.keys(queries).find((name) => !NAMES.includes(name));
+  if (unknown !== undefined) {
+    throw new ClipEError(
+      "invalid-parameter",
+      `There is no parameter ${JSON.stringify(unknown.slice(0, 40))}: there are ${
+        NAMES.join(", ")
+      }`,
+    );
+  }
+  const single = (name: string) => {
+    const values = queries[name] ?? [];
+    if (values.length <= 1) return values[0];
+    throw new ClipEError("invalid-parameter", `The parameter ${name} is given more than once`);
+  };
+  const method = single("method");
+  const topText = single("top");
+  const parsedTop = topText === undefined ? undefined : top.safeParse(topText);
+  if (parsedTop && !parsedTop.success) {
+    throw new ClipEError("invalid-parameter", "The parameter top must be a whole number from 1");
+  }
+  return {
+    ...(queries.taxonomy && { taxonomies: queries.taxonomy }),
+    ...(method !== undefined && { method }),
+    ...(parsedTop && { top: parsedTop.data }),
+  };
+}

@@ -1,0 +1,234 @@
+/**
+ * The classifier: picture bytes in, scores out. The straight line of a request, in one place:
+ * bytes -> decode -> picture -> preprocess -> encode -> embedding -> head or prompts -> scores.
+ */
+
+import {
+  type Bundle,
+  type BundleSource,
+  ClipEError,
+  goldenInput,
+  type ManifestEncoder,
+  openBundle,
+  type PartFault,
+  preprocess,
+  type Preprocessing,
+  relativeDistance,
+} from "@clip-e/shared";
+import { decodePicture } from "./decode/decode_picture.ts";
+import { createDecoders, type DecoderModules } from "./decode/decoders.ts";
+import { type Encoder, openEncoder } from "./encoder.ts";
+import { describeTaxonomies, type ModelInfo } from "./model_info.ts";
+import { type ClassifyOptions, planPredictions } from "./plan.ts";
+import { type Prediction, scoreEmbedding } from "./score.ts";
+
+/** Milliseconds that each part took; zeros where the clock stands still while code runs. */
+export type Timings = Readonly<Record<"decode" | "preprocess" | "encode" | "score", number>>;
+
+/** A picture's size, upright, in pixels. */
+export interface ImageSize {
+  /** Columns. */
+  readonly width: number;
+  /** Rows. */
+  readonly height: number;
+}
+
+/** What a picture evokes. */
+export interface Classification {
+  /** The picture's size. */
+  readonly image: ImageSize;
+  /** One of each taxonomy. */
+  readonly predictions: readonly Prediction[];
+  /** How long it took. */
+  readonly timings: Timings;
+}
+
+/** A picture's place in the embedding space. */
+export interface PictureEmbedding {
+  /** The picture's size. */
+  readonly image: ImageSize;
+  /** `[D]`, as the encoder gives it, not normalised. */
+  readonly embedding: Float32Array;
+  /** How long it took. */
+  readonly timings: Timings;
+}
+
+/** Answers for pictures. */
+export interface Classifier {
+  /** What it says of its model. */
+  readonly model: ModelInfo;
+  /** How many pictures it computes at once; more wait. */
+  readonly concurrency: number;
+  /**
+   * Says what a picture evokes.
+   *
+   * @param picture a JPEG, PNG or WebP file; do not use the bytes afterwards, they may have been handed over
+   * @throws {ClipEError} with the code that says why not
+   */
+  classify(picture: Uint8Array<ArrayBuffer>, options?: ClassifyOptions): Promise<Classification>;
+  /**
+   * Embeds a picture.
+   *
+   * @param picture a JPEG, PNG or WebP file; do not use the bytes afterwards, they may have been handed over
+   * @throws {ClipEError} with the code that says why not
+   */
+  embed(picture: Uint8Array<ArrayBuffer>): Promise<PictureEmbedding>;
+  /** Frees what it holds. */
+  close(): Promise<void>;
+}
+
+/** Options of {@link createClassifier}. */
+export interface ClassifierOptions {
+  /** Where the bundle's files are. */
+  readonly bundle: BundleSource;
+  /** The expected digest of the bundle's manifest, `sha256:...`; another is refused. */
+  readonly digest?: string;
+  /** A larger picture is refused by its header. By default 50 million. */
+  readonly maxPixels?: number;
+  /** Where the decoders' WebAssembly comes from; by default, from their packages. */
+  readonly decoders?: DecoderModules;
+}
+
+/** What `maxPixels` is by default. */
+export const DEFAULT_MAX_PIXELS = 50_000_000;
+
+/**
+ * Opens a bundle and makes a classifier that computes in this thread, one picture after another.
+ *
+ * @param options the bundle, and limits
+ * @throws {ClipEError} `invalid-bundle`, when the manifest is not valid or no encoder proves itself
+ *
+ * @example
+ * ```ts ignore
+ * const classifier = await createClassifier({ bundle: folderSource("fixtures/bundles/tiny") });
+ * const { predictions } = await classifier.classify(await Deno.readFile("photo.jpg"));
+ * ```
+ */
+export async function createClassifier(options: ClassifierOptions): Promise<Classifier> {
+  const { maxPixels = DEFAULT_MAX_PIXELS, digest } = options;
+  const bundle = await openBundle(options.bundle, digest === undefined ? {} : { digest });
+  const { encoder, entry, faults } = await openProvenEncoder(bundle);
+  const decoders = createDecoders(options.decoders);
+  const model = describeModel(bundle, encoder, entry, faults);
+  const preprocessing = preprocessingOf(entry);
+  const inTurn = createQueue();
+
+  async function embed(picture: Uint8Array): Promise<PictureEmbedding> {
+    const start = performance.now();
+    const pixels = await decodePicture(picture, decoders, maxPixels);
+    const decoded = performance.now();
+    const input = preprocess(pixels, preprocessing);
+    const preprocessed = performance.now();
+    const embedding = await encoder.encode(input);
+    const encoded = performance.now();
+    return {
+      image: { width: pixels.width, height: pixels.height },
+      embedding,
+      timings: {
+        decode: decoded - start,
+        preprocess: preprocessed - decoded,
+        encode: encoded - preprocessed,
+        score: 0,
+      },
+    };
+  }
+
+  return {
+    model,
+    concurrency: 1,
+    embed: (picture) => inTurn(() => embed(picture)),
+    classify: async (picture, options) => {
+      const plan = planPredictions(model, options);
+      const { image, embedding, timings } = await inTurn(() => embed(picture));
+      const start = performance.now();
+      const predictions = plan.map((p) => scoreEmbedding(bundle, p, embedding, options?.top));
+      return { image, predictions, timings: { ...timings, score: performance.now() - start } };
+    },
+    close: () => encoder.close(),
+  };
+}
+
+/**
+ * The preprocessing that a manifest asks for.
+ *
+ * @param entry an encoder of the manifest
+ */
+export function preprocessingOf(entry: ManifestEncoder): Preprocessing {
+  const { input, mean, std, interpolation } = entry;
+  return { ...input, mean, std, interpolation };
+}
+
+/** Opens the first encoder that reproduces the golden embedding. */
+async function openProvenEncoder(
+  bundle: Bundle,
+): Promise<{ encoder: Encoder; entry: ManifestEncoder; faults: PartFault[] }> {
+  const faults: PartFault[] = [];
+  for (const entry of bundle.manifest.encoders) {
+    if (!entry.backends.includes("wasm")) continue;
+    try {
+      const encoder = await openEncoder(await bundle.readEncoder(entry), entry.input.crop);
+      await proveEncoder(bundle, encoder, entry);
+      return { encoder, entry, faults };
+    } catch (error) {
+      const detail = error instanceof Error ? error.message : String(error);
+      faults.push({ part: `encoders/${entry.file.path}`, fault: "invalid", detail });
+    }
+  }
+  const why = faults.length > 0
+    ? faults.map(({ detail }) => detail).join("; ")
+    : "none of its encoders is for the backend wasm";
+  throw new ClipEError("invalid-bundle", `Cannot use the bundle ${bundle.manifest.name}: ${why}`);
+}
+
+async function proveEncoder(
+  bundle: Bundle,
+  encoder: Encoder,
+  entry: ManifestEncoder,
+): Promise<void> {
+  const embedding = await encoder.encode(goldenInput(preprocessingOf(entry)));
+  const distance = relativeDistance(embedding, bundle.goldenEmbedding);
+  const { tolerance } = bundle.manifest.golden;
+  if (distance <= tolerance) return;
+  await encoder.close();
+  throw new ClipEError(
+    "invalid-bundle",
+    `${entry.file.path} does not reproduce the golden embedding: it is off by ${
+      distance.toPrecision(3)
+    }, at most ${tolerance} is allowed`,
+  );
+}
+
+function describeModel(
+  bundle: Bundle,
+  encoder: Encoder,
+  entry: ManifestEncoder,
+  faults: readonly PartFault[],
+): ModelInfo {
+  const { manifest, digest, modelCard } = bundle;
+  return {
+    name: manifest.name,
+    bundle: digest,
+    embeddingSpace: manifest.embeddingSpace,
+    encoder: {
+      file: entry.file.path,
+      precision: entry.precision,
+      backend: encoder.backend,
+      crop: entry.input.crop,
+    },
+    taxonomies: describeTaxonomies(bundle),
+    faults: [...faults, ...bundle.faults],
+    provenance: manifest.provenance,
+    license: manifest.license,
+    ...(modelCard !== undefined && { modelCard }),
+  };
+}
+
+/** Runs tasks one after another: pictures in memory at once would add up. */
+function createQueue(): <T>(task: () => Promise<T>) => Promise<T> {
+  let last: Promise<unknown> = Promise.resolve();
+  return <T>(task: () => Promise<T>) => {
+    const run = last.then(task, task);
+    last = run.catch(() => {});
+    return run;
+  };
+}

@@ -1,0 +1,115 @@
+/**
+ * What a classifier says of its model: which taxonomies it serves, by which methods, and which of those cannot be used.
+ */
+
+import type { Bundle, ManifestMethod, ManifestTaxonomy, PartFault } from "@clip-e/shared";
+
+/** The ways from an embedding to scores. */
+export const METHODS = ["cross-entropy", "contrastive", "zero-shot"] as const;
+
+/** A way from an embedding to scores. */
+export type Method = (typeof METHODS)[number];
+
+/** One way to answer for a taxonomy. */
+export interface MethodInfo {
+  /** Its name. */
+  readonly method: Method;
+  /** Divides the logits before the softmax. */
+  readonly temperature: number;
+  /** Whether it can answer now. */
+  readonly available: boolean;
+  /** Why it cannot: `missing` is a choice, `invalid` is damage. */
+  readonly fault?: PartFault["fault"];
+  /** Measured on data that it was not fitted to. */
+  readonly figures?: Readonly<Record<string, number>>;
+  /** What the figures were measured on. */
+  readonly measured?: string;
+}
+
+/** A taxonomy that the bundle serves. */
+export interface TaxonomyInfo {
+  /** What requests and answers call it. */
+  readonly id: string;
+  /** What people read. */
+  readonly title: string;
+  /** In order. */
+  readonly labels: readonly { readonly id: string; readonly title: string }[];
+  /** Best first, by measured validation. */
+  readonly methods: readonly MethodInfo[];
+}
+
+/** What a classifier says of its model. */
+export interface ModelInfo {
+  /** The model's name. */
+  readonly name: string;
+  /** The digest of the bundle's manifest, which pins every byte of the model. */
+  readonly bundle: string;
+  /** What the embeddings are of. */
+  readonly embeddingSpace: { readonly id: string; readonly size: number };
+  /** Which encoder runs, and what runs it. */
+  readonly encoder: {
+    readonly file: string;
+    readonly precision: string;
+    readonly backend: string;
+    readonly crop: number;
+  };
+  /** In the order of answers. */
+  readonly taxonomies: readonly TaxonomyInfo[];
+  /** Parts of the bundle that are not in use, and why. */
+  readonly faults: readonly PartFault[];
+  /** Where data and weights come from. */
+  readonly provenance: Readonly<Record<string, string>>;
+  /** Of the weights. */
+  readonly license: string;
+  /** Markdown. */
+  readonly modelCard?: string;
+}
+
+/**
+ * Describes the taxonomies of a bundle, with the methods that this code knows.
+ *
+ * @param bundle opened
+ */
+export function describeTaxonomies(bundle: Bundle): TaxonomyInfo[] {
+  return bundle.manifest.taxonomies.map((taxonomy) => ({
+    id: taxonomy.id,
+    title: taxonomy.title,
+    labels: taxonomy.labels,
+    methods: taxonomy.methods.flatMap((entry): MethodInfo[] => {
+      const method = METHODS.find((known) => known === entry.method);
+      if (!method) return [];
+      const fault = findFault(bundle, taxonomy, entry);
+      return [{
+        method,
+        temperature: entry.temperature,
+        available: fault === undefined,
+        ...(fault && { fault }),
+        ...(entry.figures && { figures: entry.figures }),
+        ...(entry.measured !== undefined && { measured: entry.measured }),
+      }];
+    }),
+  }));
+}
+
+/** Why a method cannot be used; `undefined` when it can. */
+function findFault(
+  bundle: Bundle,
+  { id, labels }: ManifestTaxonomy,
+  entry: ManifestMethod,
+): PartFault["fault"] | undefined {
+  const head = entry.head === undefined ? undefined : bundle.heads.get(entry.head);
+  const prompts = bundle.prompts.get(id);
+  const faultOf = (part: string) =>
+    bundle.faults.find((fault) => fault.part === part)?.fault ?? "missing";
+  if (entry.method !== "zero-shot" && !head) return faultOf(`heads/${entry.head}`);
+  if (entry.method !== "cross-entropy" && !prompts) return faultOf(`prompts/${id}`);
+
+  // Parts that are whole, and do not fit together.
+  const fits = {
+    "cross-entropy": () =>
+      head?.kind === "cross-entropy" && Math.max(head.preds.units, 2) === labels.length,
+    "contrastive": () => head?.kind === "contrastive" && head.img_fc2.units === prompts?.size,
+    "zero-shot": () => prompts?.size === bundle.manifest.embeddingSpace.size,
+  }[entry.method as Method];
+  return fits() ? undefined : "invalid";
+}

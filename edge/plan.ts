@@ -1,0 +1,118 @@
+/**
+ * Which methods answer a request: decided before a pixel is decoded, so that a wrong name costs nothing.
+ */
+
+import { ClipEError } from "@clip-e/shared";
+import type { Method, ModelInfo, TaxonomyInfo } from "./model_info.ts";
+
+/** What a caller asks for. */
+export interface ClassifyOptions {
+  /** Ids of taxonomies, each answered once; by default all that the bundle can serve. */
+  readonly taxonomies?: readonly string[];
+  /** A method by name, which is never replaced, or `auto`: the best that is available. */
+  readonly method?: string;
+  /** How many scores to give of each taxonomy, the highest first; by default all. */
+  readonly top?: number;
+}
+
+/** How one taxonomy will be answered. */
+export interface PlannedPrediction {
+  /** The taxonomy. */
+  readonly taxonomy: TaxonomyInfo;
+  /** The method that answers. */
+  readonly method: Method;
+  /** Divides the logits. */
+  readonly temperature: number;
+  /** Whether a better method was passed over because something of it failed its check. */
+  readonly degraded: boolean;
+}
+
+/**
+ * Decides how each taxonomy is answered.
+ *
+ * @param model what is there
+ * @param options what is asked for
+ * @throws {ClipEError} `unknown-taxonomy`, `unknown-method`, `method-unavailable` or `invalid-parameter`
+ */
+export function planPredictions(
+  model: ModelInfo,
+  options: ClassifyOptions = {},
+): PlannedPrediction[] {
+  const { method = "auto", top = 1 } = options;
+  if (!Number.isInteger(top) || top < 1) {
+    throw new ClipEError("invalid-parameter", `top must be a whole number from 1, got ${top}`);
+  }
+  const ids = new Set(options.taxonomies ?? []);
+  const taxonomies = ids.size > 0
+    ? [...ids].map((id) => findTaxonomy(model, id))
+    : model.taxonomies.filter((taxonomy) => canServe(taxonomy, method));
+  if (taxonomies.length === 0) throw nothingServes(model, method);
+  return taxonomies.map((taxonomy) => plan(taxonomy, method));
+}
+
+function findTaxonomy(model: ModelInfo, id: string): TaxonomyInfo {
+  const found = model.taxonomies.find((taxonomy) => taxonomy.id === id);
+  if (found) return found;
+  throw new ClipEError(
+    "unknown-taxonomy",
+    `There is no taxonomy ${quote(id)} in this bundle: it serves ${
+      list(model.taxonomies.map(({ id }) => id))
+    }`,
+  );
+}
+
+/** By default, a taxonomy that knows a method but cannot use it is asked for, so that the caller hears of it. */
+function canServe({ methods }: TaxonomyInfo, method: string): boolean {
+  if (method === "auto") return methods.some(({ available }) => available);
+  return methods.some((entry) => entry.method === method);
+}
+
+function nothingServes(model: ModelInfo, method: string): ClipEError {
+  if (method === "auto") {
+    return unavailable("No taxonomy of this bundle can be answered now");
+  }
+  const known = new Set(model.taxonomies.flatMap(({ methods }) => methods.map((m) => m.method)));
+  return unknownMethod(method, "any taxonomy of this bundle", [...known]);
+}
+
+function plan(taxonomy: TaxonomyInfo, method: string): PlannedPrediction {
+  const { methods } = taxonomy;
+  const chosen = method === "auto"
+    ? methods.find(({ available }) => available)
+    : methods.find((entry) => entry.method === method);
+  if (!chosen) {
+    if (method === "auto") throw unavailable(`No method for ${taxonomy.id} can be used now`);
+    throw unknownMethod(method, `the taxonomy ${taxonomy.id}`, methods.map((m) => m.method));
+  }
+  if (!chosen.available) {
+    const why = chosen.fault === "invalid" ? "failed its check" : "is missing from the bundle";
+    throw unavailable(`The method ${method} cannot answer ${taxonomy.id}: what it needs ${why}`);
+  }
+  const better = methods.slice(0, methods.indexOf(chosen));
+  return {
+    taxonomy,
+    method: chosen.method,
+    temperature: chosen.temperature,
+    degraded: method === "auto" && better.some(({ fault }) => fault === "invalid"),
+  };
+}
+
+function unknownMethod(method: string, where: string, known: readonly string[]): ClipEError {
+  return new ClipEError(
+    "unknown-method",
+    `There is no method ${quote(method)} for ${where}: choose ${list(["auto", ...known])}`,
+  );
+}
+
+function unavailable(message: string): ClipEError {
+  return new ClipEError("method-unavailable", message);
+}
+
+/** A caller's own words, shortened. */
+function quote(text: string): string {
+  return JSON.stringify(text.length > 40 ? `${text.slice(0, 40)}…` : text);
+}
+
+function list(names: readonly string[]): string {
+  return names.join(", ");
+}
