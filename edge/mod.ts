@@ -6,7 +6,7 @@
  */
 
 export type { BundleSource, PartFault } from "@clip-e/shared";
-export { APP_DEFAULTS, type AppOptions, createApp } from "./app/app.ts";
+export { APP_DEFAULTS, type AppOptions, createApp, type EdgeApp } from "./app/app.ts";
 export type { PageSource } from "./app/page.ts";
 export {
   type Classification,
@@ -20,6 +20,12 @@ export {
 } from "./classifier.ts";
 export type { DecoderModules } from "./decode/decoders.ts";
 export type { PictureType } from "./decode/picture_header.ts";
-export type { Method, MethodInfo, ModelInfo, TaxonomyInfo } from "./model_info.ts";
+export {
+  type Method,
+  type MethodInfo,
+  METHODS,
+  type ModelInfo,
+  type TaxonomyInfo,
+} from "./model_info.ts";
 export type { ClassifyOptions } from "./plan.ts";
 export type { Prediction, Score } from "./score.ts";

@@ -35,6 +35,15 @@ export interface AppOptions {
   readonly onError?: (error: unknown) => void;
 }
 
+/** The HTTP app. */
+export interface EdgeApp {
+  /**
+   * Answers a request: what `Deno.serve`, a Worker's default export and another Hono app's `mount` take. It needs no
+   * `this`.
+   */
+  readonly fetch: (request: Request) => Response | Promise<Response>;
+}
+
 /** What each limit is by default. */
 export const APP_DEFAULTS = {
   maxBytes: 20 * 1024 * 1024,
@@ -44,12 +53,12 @@ export const APP_DEFAULTS = {
 } as const;
 
 /**
- * Makes the HTTP app, to be served as it is or mounted in another Hono app.
+ * Makes the HTTP app, to be served as it is or mounted in another.
  *
  * @param classifier answers for the pictures
  * @param options limits
  */
-export function createApp(classifier: Classifier, options: AppOptions = {}): Hono {
+export function createApp(classifier: Classifier, options: AppOptions = {}): EdgeApp {
   const { corsOrigin, page, onError = () => {} } = options;
   const limits = {
     maxBytes: options.maxBytes ?? APP_DEFAULTS.maxBytes,
@@ -161,5 +170,5 @@ export function createApp(classifier: Classifier, options: AppOptions = {}): Hon
     describe(error);
     return problemResponse(c, error);
   });
-  return app;
+  return { fetch: (request) => app.fetch(request) };
 }

@@ -1,0 +1,67 @@
+/**
+ * A worker that computes: it opens the bundle once, then answers the pool's jobs one after another.
+ */
+
+import { ClipEError, type ErrorCode } from "@clip-e/shared";
+import { type Classifier, createClassifier } from "../../classifier.ts";
+import type { ModelInfo } from "../../model_info.ts";
+import type { ClassifyOptions } from "../../plan.ts";
+import { folderSource } from "./folder_source.ts";
+
+/** What the pool sends first. */
+export interface WorkerSetup {
+  /** A folder. */
+  readonly bundle: string;
+  /** The expected digest of the manifest. */
+  readonly digest?: string;
+  /** A larger picture is refused. */
+  readonly maxPixels?: number;
+}
+
+/** One picture to compute. */
+export interface Job {
+  /** What to compute. */
+  readonly kind: "classify" | "embed";
+  /** The file. */
+  readonly picture: Uint8Array<ArrayBuffer>;
+  /** For `classify`. */
+  readonly options?: ClassifyOptions;
+}
+
+/** What the worker answers: once that it is ready, then once to each job. */
+export type WorkerAnswer =
+  | { readonly model: ModelInfo }
+  | { readonly result: unknown }
+  | { readonly error: { readonly code?: ErrorCode; readonly message: string } };
+
+/** The worker's global scope, of which the compiler's library for windows knows nothing. */
+const scope = globalThis as unknown as {
+  onmessage: (event: MessageEvent<WorkerSetup | Job>) => void;
+  postMessage: (answer: WorkerAnswer) => void;
+};
+
+let classifier: Classifier | undefined;
+
+scope.onmessage = async ({ data }) => {
+  try {
+    scope.postMessage("bundle" in data ? await open(data) : await compute(data));
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    scope.postMessage({
+      error: { message, ...(error instanceof ClipEError && { code: error.code }) },
+    });
+  }
+};
+
+async function open(setup: WorkerSetup): Promise<WorkerAnswer> {
+  classifier = await createClassifier({ ...setup, bundle: folderSource(setup.bundle) });
+  return { model: classifier.model };
+}
+
+async function compute({ kind, picture, options }: Job): Promise<WorkerAnswer> {
+  if (!classifier) throw new Error("The worker has no bundle yet");
+  const result = kind === "embed"
+    ? await classifier.embed(picture)
+    : await classifier.classify(picture, options);
+  return { result };
+}

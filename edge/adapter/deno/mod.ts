@@ -1,0 +1,11 @@
+/**
+ * The edge on Deno: bundles from folders, inference in workers.
+ *
+ * @module
+ */
+
+export * from "../../mod.ts";
+export { folderSource } from "./folder_source.ts";
+export { pageSource } from "./page_source.ts";
+export { createWorkerPool, type WorkerPoolOptions } from "./worker_pool.ts";
+export type { WorkerSetup } from "./inference_worker.ts";

@@ -1,0 +1,146 @@
+/**
+ * `deno task start`: serves a bundle over HTTP.
+ */
+
+import { type FlagValues, readCommandLine } from "@clip-e/shared/command-line";
+import { APP_DEFAULTS, createApp } from "../../app/app.ts";
+import { type Classifier, DEFAULT_MAX_PIXELS } from "../../classifier.ts";
+import { fail } from "./fail.ts";
+import { pageSource } from "./page_source.ts";
+import { createWorkerPool } from "./worker_pool.ts";
+
+const COMMAND = {
+  name: "deno task start",
+  description: "Serves a bundle over HTTP. Ctrl-C finishes the requests in flight.",
+  flags: {
+    bundle: {
+      kind: "string",
+      value: "DIR",
+      default: "fixtures/bundles/tiny",
+      env: "CLIP_E_BUNDLE",
+      help: "The bundle's folder",
+    },
+    digest: {
+      kind: "string",
+      value: "sha256:HEX",
+      env: "CLIP_E_DIGEST",
+      help: "Refuse a bundle whose manifest has another digest",
+    },
+    host: {
+      kind: "string",
+      value: "ADDRESS",
+      default: "127.0.0.1",
+      env: "CLIP_E_HOST",
+      help: "Where to listen",
+    },
+    port: {
+      kind: "integer",
+      default: 8000,
+      min: 0,
+      env: "CLIP_E_PORT",
+      help: "0 takes any that is free",
+    },
+    workers: {
+      kind: "integer",
+      default: navigator.hardwareConcurrency,
+      min: 1,
+      env: "CLIP_E_WORKERS",
+      help: "Pictures computed at once",
+    },
+    maxBytes: {
+      kind: "integer",
+      default: APP_DEFAULTS.maxBytes,
+      min: 1,
+      env: "CLIP_E_MAX_BYTES",
+      help: "The largest upload, in bytes",
+    },
+    maxPixels: {
+      kind: "integer",
+      default: DEFAULT_MAX_PIXELS,
+      min: 1,
+      env: "CLIP_E_MAX_PIXELS",
+      help: "The largest picture, in pixels",
+    },
+    maxQueue: {
+      kind: "integer",
+      default: APP_DEFAULTS.maxQueue,
+      min: 0,
+      env: "CLIP_E_MAX_QUEUE",
+      help: "Pictures that may wait; more are answered 503",
+    },
+    uploadTimeout: {
+      kind: "integer",
+      default: APP_DEFAULTS.uploadTimeout,
+      min: 1,
+      env: "CLIP_E_UPLOAD_TIMEOUT",
+      help: "How long an upload may take, in milliseconds",
+    },
+    corsOrigin: {
+      kind: "string",
+      value: "ORIGIN",
+      env: "CLIP_E_CORS_ORIGIN",
+      help: "An origin whose pages may call, or *",
+    },
+  },
+} as const;
+
+type Options = FlagValues<typeof COMMAND.flags>;
+
+async function openPool({ bundle, digest, workers, maxPixels }: Options): Promise<Classifier> {
+  return await createWorkerPool({
+    bundle,
+    workers,
+    maxPixels,
+    ...(digest !== undefined && { digest }),
+  });
+}
+
+function serve(classifier: Classifier, options: Options): Deno.HttpServer {
+  const { model } = classifier;
+  const { host, port, corsOrigin, maxBytes, maxQueue, uploadTimeout } = options;
+  const app = createApp(classifier, {
+    maxBytes,
+    maxQueue,
+    uploadTimeout,
+    ...(corsOrigin !== undefined && { corsOrigin }),
+    page: pageSource,
+    onError: (error) => console.error(error),
+  });
+  for (const { part, fault, detail } of model.faults) console.warn(`${fault} ${part}: ${detail}`);
+  return Deno.serve({
+    hostname: host,
+    port,
+    onListen: ({ hostname, port }) => {
+      const name = hostname.includes(":") ? `[${hostname}]` : hostname;
+      console.log(`Serving ${model.name} (${model.bundle.slice(0, 19)}) on http://${name}:${port}`);
+    },
+  }, app.fetch);
+}
+
+/** Answers what is in flight, takes nothing new, and ends. A second Ctrl-C ends at once. */
+function shutDownOnSignal(server: Deno.HttpServer, classifier: Classifier): void {
+  let isStopping = false;
+  const stop = async () => {
+    if (isStopping) Deno.exit(130);
+    isStopping = true;
+    console.log("Finishing the requests in flight");
+    await server.shutdown();
+    await classifier.close();
+    Deno.exit(0);
+  };
+  Deno.addSignalListener("SIGINT", stop);
+  if (Deno.build.os !== "windows") Deno.addSignalListener("SIGTERM", stop);
+}
+
+if (import.meta.main) {
+  try {
+    const line = readCommandLine(COMMAND, Deno.args, (name) => Deno.env.get(name));
+    if ("help" in line) console.log(line.help);
+    else {
+      const classifier = await openPool(line.values);
+      shutDownOnSignal(serve(classifier, line.values), classifier);
+    }
+  } catch (error) {
+    fail(error);
+  }
+}

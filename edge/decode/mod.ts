@@ -1,0 +1,16 @@
+/**
+ * The decode door: picture bytes in, pixels out.
+ *
+ * @module
+ */
+
+export { checkPixels, decodePicture } from "./decode_picture.ts";
+export { undecodable } from "./decode_errors.ts";
+export {
+  createDecoders,
+  type DecodedRows,
+  type DecoderModules,
+  type Decoders,
+  PACKAGED_MODULES,
+} from "./decoders.ts";
+export { type PictureHeader, type PictureType, readPictureHeader } from "./picture_header.ts";

@@ -1,0 +1,153 @@
+/**
+ * Command lines, described by a table: the same table parses, checks and writes the help. Kept out of `mod.ts`, so that
+ * what is served at the edge does not carry it.
+ *
+ * @module
+ */
+
+import { parseArgs } from "@std/cli/parse-args";
+
+/** One option of a command. */
+export interface Flag {
+  /** What its value is; a `boolean` takes none. */
+  readonly kind: "string" | "integer" | "number" | "boolean";
+  /** What help calls the value, such as `DIR`. */
+  readonly value?: string;
+  /** Its value when it is not given. */
+  readonly default?: string | number;
+  /** The smallest value of a number. */
+  readonly min?: number;
+  /** An environment variable that stands in when the option is not given. */
+  readonly env?: string;
+  /** A line for the help. */
+  readonly help: string;
+}
+
+/** Options by name in camel case, which command lines write with dashes. */
+export type Flags = Readonly<Record<string, Flag>>;
+
+/** The type of an option's value. */
+export type FlagValue<F extends Flag> = F["kind"] extends "boolean" ? boolean
+  : F["kind"] extends "string" ? string
+  : number;
+
+/** The options' values; those without a default may be `undefined`. */
+export type FlagValues<F extends Flags> = {
+  readonly [K in keyof F]: F[K] extends
+    | { readonly default: string | number }
+    | { readonly kind: "boolean" } ? FlagValue<F[K]>
+    : FlagValue<F[K]> | undefined;
+};
+
+/** A command. */
+export interface Command<F extends Flags> {
+  /** How it is called: `deno task start`. */
+  readonly name: string;
+  /** What follows the options: `PICTURE...`. */
+  readonly positionals?: string;
+  /** What it does, in a sentence or two. */
+  readonly description: string;
+  /** Its options, in the order of the help. */
+  readonly flags: F;
+}
+
+/** A command line that cannot be understood. */
+export class UsageError extends Error {
+  /** The class's name, as error reports print it. */
+  override readonly name = "UsageError";
+}
+
+/**
+ * Reads a command line.
+ *
+ * @param command what it may hold
+ * @param args what it holds
+ * @param env reads an environment variable
+ * @returns the options' values and what is not an option, or `help` when `--help` is asked for
+ * @throws {UsageError} that says what is wrong with which option
+ */
+export function readCommandLine<F extends Flags>(
+  command: Command<F>,
+  args: readonly string[],
+  env: (name: string) => string | undefined = () => undefined,
+): { readonly values: FlagValues<F>; readonly positionals: string[] } | { readonly help: string } {
+  const entries = Object.entries(command.flags);
+  const ofKind = (isBoolean: boolean) =>
+    entries.filter(([, { kind }]) => (kind === "boolean") === isBoolean).map(([n]) => dashed(n));
+  const parsed: Record<string, unknown> & { _: (string | number)[] } = parseArgs([...args], {
+    boolean: ["help", ...ofKind(true)],
+    string: ["_", ...ofKind(false)],
+    collect: ofKind(false),
+    alias: { help: "h" },
+    unknown: (arg, key) => {
+      if (key === undefined) return true;
+      throw new UsageError(`There is no option ${arg}`);
+    },
+  });
+  if (parsed.help) return { help: formatHelp(command) };
+  const values = entries.map(([name, flag]) => {
+    if (flag.kind === "boolean") return [name, parsed[dashed(name)] === true];
+    return [name, readValue(`--${dashed(name)}`, flag, parsed[dashed(name)], env)];
+  });
+  const positionals = parsed._.map(String);
+  if (positionals.length > 0 && command.positionals === undefined) {
+    throw new UsageError(`There is no place for ${JSON.stringify(positionals[0])}`);
+  }
+  return { values: Object.fromEntries(values) as FlagValues<F>, positionals };
+}
+
+function readValue(
+  option: string,
+  flag: Flag,
+  given: unknown,
+  env: (name: string) => string | undefined,
+): string | number | undefined {
+  const texts = Array.isArray(given) ? given.map(String) : [];
+  if (texts.length > 1) throw new UsageError(`The option ${option} is given more than once`);
+  const fromEnv = texts.length === 0 && flag.env !== undefined ? env(flag.env) : undefined;
+  const source = fromEnv === undefined ? option : `${flag.env} in the environment`;
+  const text = texts[0] ?? fromEnv;
+  if (text === undefined) return flag.default;
+  if (text === "") throw new UsageError(`The option ${option} needs a value`);
+  return flag.kind === "string" ? text : readNumber(source, flag, text);
+}
+
+function readNumber(source: string, flag: Flag, text: string): number {
+  const value = Number(text);
+  const isWhole = flag.kind === "integer";
+  const isFit = isWhole ? Number.isSafeInteger(value) : Number.isFinite(value);
+  if (text.trim() !== "" && isFit && value >= (flag.min ?? -Infinity)) return value;
+  const from = flag.min === undefined ? "" : ` from ${flag.min}`;
+  throw new UsageError(
+    `${source} must be a ${isWhole ? "whole " : ""}number${from}, got ${JSON.stringify(text)}`,
+  );
+}
+
+/** Writes the help. */
+function formatHelp({ name, positionals, description, flags }: Command<Flags>): string {
+  const rows = Object.entries(flags).map(([key, flag]) => {
+    const value = flag.kind === "boolean" ? "" : ` ${flag.value ?? "N"}`;
+    const notes = [
+      ...(flag.default === undefined ? [] : [`default ${flag.default}`]),
+      ...(flag.env === undefined ? [] : [`or ${flag.env}`]),
+    ];
+    return [
+      `--${dashed(key)}${value}`,
+      flag.help + (notes.length ? ` (${notes.join("; ")})` : ""),
+    ];
+  });
+  rows.push(["--help", "Show this help"]);
+  const width = Math.max(...rows.map(([option]) => option.length));
+  return [
+    `Usage: ${name} [options]${positionals === undefined ? "" : ` ${positionals}`}`,
+    "",
+    description,
+    "",
+    "Options:",
+    ...rows.map(([option, help]) => `  ${option.padEnd(width)}  ${help}`),
+  ].join("\n");
+}
+
+function dashed(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+}
