@@ -2,6 +2,7 @@
  * A worker that computes: it opens the bundle once, then answers the pool's jobs one after another.
  */
 
+import "./without_location.ts";
 import { ClipEError, type ErrorCode } from "@clip-e/shared";
 import { type Classifier, createClassifier } from "../../classifier.ts";
 import type { ModelInfo } from "../../model_info.ts";
