@@ -35,9 +35,9 @@ export async function readPreprocessGoldens(): Promise<PreprocessGolden[]> {
 
 /** SHA-256 of each drawn picture's upright RGB bytes, as Pillow decodes it. */
 export async function readDecodeGoldens(): Promise<ReadonlyMap<string, string>> {
-  const { pictures } = JSON.parse(await Deno.readTextFile(new URL("decode.json", GOLDEN)));
+  const { goldens } = JSON.parse(await Deno.readTextFile(new URL("decode.json", GOLDEN)));
   return new Map(
-    pictures.map(({ picture, sha256 }: { picture: string; sha256: string }) => [picture, sha256]),
+    goldens.map(({ picture, sha256 }: { picture: string; sha256: string }) => [picture, sha256]),
   );
 }
 
