@@ -31,7 +31,7 @@ export async function decodeFile(bytes: Uint8Array, maxPixels: number): Promise<
 /** Decodes to `[height, width, 3]`; gives nothing for a picture that is not flawless. */
 async function decodeBySharp(
   bytes: Uint8Array,
-): Promise<{ data: Uint8Array; info: sharp.OutputInfo } | undefined> {
+): Promise<{ data: Uint8Array; info: { width: number; height: number } } | undefined> {
   try {
     const rows = await sharp(bytes, {
       ignoreIcc: true,

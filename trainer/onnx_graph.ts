@@ -1,8 +1,9 @@
 /**
- * A small writer of ONNX models, for the graphs that the project builds itself. It exists so that a file that builds a
- * graph reads as a list of operators, and so that a slip (a name that nothing makes, a shape that does not fit its
- * numbers) is an error where it was made, not in a runtime that loads the file later. It knows names, element types
- * and shapes, not the operators: whether `Conv` takes these inputs is for the runtime to say.
+ * A small writer of ONNX models, for the graphs that the project builds itself. It exists so that a
+ * file that builds a graph reads as a list of operators, and so that a slip (a name that nothing
+ * makes, a shape that does not fit its numbers) is an error where it was made, not in a runtime
+ * that loads the file later. It knows names, element types and shapes, not the operators: whether
+ * `Conv` takes these inputs is for the runtime to say.
  *
  * Source of the format: the ONNX specification, IR version 8, operator set 17, default domain.
  */
@@ -37,10 +38,15 @@ export const ONNX_OPSET = 17;
 /** What a tensor's elements are. */
 export type OnnxElement = "float32" | "int64";
 
-/** A tensor's shape: a number is a fixed length, a string names a length that the caller of the model chooses. */
+/**
+ * A tensor's shape: a number is a fixed length, a string names a length that the caller of the
+ * model chooses.
+ */
 export type OnnxShape = readonly (number | string)[];
 
-/** One attribute of an operator, with its ONNX type said, for a bare `1` could be an int or a float. */
+/**
+ * One attribute of an operator, with its ONNX type said, for a bare `1` could be an int or a float.
+ */
 export type OnnxAttribute =
   | { readonly int: number }
   | { readonly ints: readonly number[] }
@@ -53,8 +59,8 @@ const DATA_TYPE: Readonly<Record<OnnxElement, DataType>> = {
 };
 
 /**
- * An ONNX model in the making. Values are known by name, and a name must exist before a node reads it, so the nodes
- * are in running order by construction, as the format asks.
+ * An ONNX model in the making. Values are known by name, and a name must exist before a node reads
+ * it, so the nodes are in running order by construction, as the format asks.
  *
  * @example
  * ```ts
@@ -127,7 +133,8 @@ export class OnnxGraph {
    * @param values row-major, rounded to float32
    * @returns the name
    * @throws {TypeError} when the name is empty or taken
-   * @throws {RangeError} when the shape does not hold that many values, or a value is not finite in float32
+   * @throws {RangeError} when the shape does not hold that many values, or a value is not finite in
+   *   float32
    */
   float32(name: string, shape: readonly number[], values: ArrayLike<number>): string {
     return this.#initialize("float32", name, shape, values, 4, (view, at, value) => {
@@ -145,7 +152,8 @@ export class OnnxGraph {
    * @param values row-major, safe integers
    * @returns the name
    * @throws {TypeError} when the name is empty or taken
-   * @throws {RangeError} when the shape does not hold that many values, or a value is not a safe integer
+   * @throws {RangeError} when the shape does not hold that many values, or a value is not a safe
+   *   integer
    */
   int64(name: string, shape: readonly number[], values: ArrayLike<number>): string {
     return this.#initialize("int64", name, shape, values, 8, (view, at, value) => {
@@ -163,7 +171,8 @@ export class OnnxGraph {
    * @param output a new name
    * @param attributes the operator's attributes
    * @returns the output's name
-   * @throws {TypeError} when the operator is empty, an input does not exist, or the output's name is empty or taken
+   * @throws {TypeError} when the operator is empty, an input does not exist, or the output's name
+   *   is empty or taken
    * @throws {RangeError} when an attribute holds a number that its type cannot
    */
   node(

@@ -1,12 +1,13 @@
 /**
- * The statistics encoder: an image encoder without learned weights, so that the whole road from picture to answer can
- * be built, tested and shown where no pretrained model is at hand. It sees colours and edges and nothing that they
- * show; it is no stand-in for CLIP.
+ * The statistics encoder: an image encoder without learned weights, so that the whole road from
+ * picture to answer can be built, tested and shown where no pretrained model is at hand. It sees
+ * colours and edges and nothing that they show; it is no stand-in for CLIP.
  *
- * Source of the idea, not of the code: low-level colour and texture statistics as predictors of how a picture is felt,
- * in Datta, Joshi, Li and Wang, "Studying Aesthetics in Photographic Images Using a Computational Approach" (ECCV
- * 2006), and Machajdik and Hanbury, "Affective Image Classification Using Features Inspired by Psychology and Art
- * Theory" (ACM Multimedia 2010). The opponent axes and the grid are ours.
+ * Source of the idea, not of the code: low-level colour and texture statistics as predictors of how
+ * a picture is felt, in Datta, Joshi, Li and Wang, "Studying Aesthetics in Photographic Images
+ * Using a Computational Approach" (ECCV 2006), and Machajdik and Hanbury, "Affective Image
+ * Classification Using Features Inspired by Psychology and Art Theory" (ACM Multimedia 2010). The
+ * opponent axes and the grid are ours.
  *
  * The embedding is 16 planes of a 4 x 4 grid, row-major, plane after plane:
  *
@@ -16,8 +17,8 @@
  * | 4 to 7 | their standard deviation | 10 |
  * | 8 to 15 | mean of the edges that get lighter towards 0, 45, ... 315 degrees (clockwise from the right) | 30 |
  *
- * with red-green `R - G`, yellow-blue `(R + G) / 2 - B` and saturation `(max - min) / (max + 0.02)`, on RGB in 0..1 as
- * the picture has it (gamma-encoded).
+ * with red-green `R - G`, yellow-blue `(R + G) / 2 - B` and saturation `(max - min) / (max +
+ * 0.02)`, on RGB in 0..1 as the picture has it (gamma-encoded).
  */
 
 import { OnnxGraph } from "./onnx_graph.ts";
@@ -26,12 +27,16 @@ import { OnnxGraph } from "./onnx_graph.ts";
 export const STATISTICS_DIMENSIONS = 256;
 
 /**
- * Side of the square input that serves best. On OASIS, ridge regression on the numbers of 64, 96, 128 and 160 pixels
- * separates positive from negative pictures equally well (ROC AUC 0.634, 0.633, 0.630, 0.627), so the cheapest wins.
+ * Side of the square input that serves best. On OASIS, ridge regression on the numbers of 64, 96,
+ * 128 and 160 pixels separates positive from negative pictures equally well (ROC AUC 0.634, 0.633,
+ * 0.630, 0.627), so the cheapest wins.
  */
 export const STATISTICS_SIZE = 64;
 
-/** What the encoder's input looks like: the same three fields as an encoder has in the bundle's manifest. */
+/**
+ * What the encoder's input looks like: the same three fields as an encoder has in the bundle's
+ * manifest.
+ */
 export interface StatisticsEncoderOptions {
   /** Side of the square input in pixels, a multiple of 4, at least 8. */
   readonly size: number;
@@ -59,19 +64,25 @@ const EDGE_SCALE = 30;
 /** Intensity, red-green, yellow-blue from R, G, B: `[3, 3]`. */
 const OPPONENT = [1 / 3, 1 / 3, 1 / 3, 1, -1, 0, 1 / 2, 1 / 2, -1];
 
-/** Centring intensity keeps squares small, and E[x²] - E[x]² exact to about 1e-8. */
+/** Mid-grey is 0. */
 const OPPONENT_BIAS = [-1 / 2, 0, 0];
 
-/** The eight neighbours of a pixel, clockwise from the right, as row and column of a 3 x 3 kernel. */
+/**
+ * The eight neighbours of a pixel, clockwise from the right, as row and column of a 3 x 3 kernel.
+ */
 const NEIGHBOURS = [[1, 2], [2, 2], [2, 1], [2, 0], [1, 0], [0, 0], [0, 1], [0, 2]] as const;
 
-/** A derivative along the first neighbour's direction (the Sobel weights); a step of height 1 answers 1. */
+/**
+ * A derivative along the first neighbour's direction (the Sobel weights); a step of height 1
+ * answers 1.
+ */
 const DERIVATIVE = [2, 1, 0, -1, -2, -1, 0, 1].map((weight) => weight / 4);
 
 /**
- * Builds the statistics encoder: input `pixel_values`, float32 `[batch, 3, size, size]`, normalised; output
- * `image_embeds`, float32 `[batch, 256]`. Values outside 0..1 after undoing the normalisation are clipped. ONNX
- * operator set 17, standard operators only; the same options give the same bytes.
+ * Builds the statistics encoder: input `pixel_values`, float32 `[batch, 3, size, size]`,
+ * normalised; output `image_embeds`, float32 `[batch, 256]`. Values outside 0..1 after undoing the
+ * normalisation are clipped. ONNX operator set 17, standard operators only; the same options give
+ * the same bytes.
  *
  * @param options the input's side and normalisation
  * @returns the bytes of an `.onnx` file, about 3 KB
@@ -94,8 +105,7 @@ export function buildStatisticsEncoder(
   const rgb = undoNormalisation(graph, pixels, mean, std);
   const colours = colourChannels(graph, rgb);
   const means = perCell(colours, "means");
-  const squares = perCell(graph.node("Mul", [colours, colours], "squares"), "mean_squares");
-  const deviations = deviationsOf(graph, means, squares);
+  const deviations = deviationsOf(graph, colours, means, cell, perCell);
   const edges = perCell(directedEdges(graph, rgb), "edges");
 
   const planes = graph.node("Concat", [means, deviations, edges], "planes", { axis: { int: 1 } });
@@ -121,13 +131,23 @@ function undoNormalisation(
   mean: readonly number[],
   std: readonly number[],
 ): string {
-  const spread = graph.node("Mul", [pixels, graph.float32("std", [1, 3, 1, 1], std)], "spread");
-  const shifted = graph.node("Add", [spread, graph.float32("mean", [1, 3, 1, 1], mean)], "shifted");
+  const scaledBack = graph.node(
+    "Mul",
+    [pixels, graph.float32("std", [1, 3, 1, 1], std)],
+    "scaled_back",
+  );
+  const shifted = graph.node(
+    "Add",
+    [scaledBack, graph.float32("mean", [1, 3, 1, 1], mean)],
+    "shifted",
+  );
   const limits = [graph.float32("black", [], [0]), graph.float32("white", [], [1])];
   return graph.node("Clip", [shifted, ...limits], "rgb");
 }
 
-/** RGB `[batch, 3, S, S]` -> intensity - 1/2, red-green, yellow-blue, saturation `[batch, 4, S, S]`. */
+/**
+ * RGB `[batch, 3, S, S]` -> intensity - 1/2, red-green, yellow-blue, saturation `[batch, 4, S, S]`.
+ */
 function colourChannels(graph: OnnxGraph, rgb: string): string {
   const opponent = graph.node("Conv", [
     rgb,
@@ -142,20 +162,45 @@ function colourChannels(graph: OnnxGraph, rgb: string): string {
   return graph.node("Concat", [opponent, saturation], "colours", { axis: { int: 1 } });
 }
 
-/** `sqrt(max(E[x²] - E[x]², 0) + ε) - sqrt(ε)`: 0 where a cell is flat. */
-function deviationsOf(graph: OnnxGraph, means: string, meanSquares: string): string {
-  const squaredMeans = graph.node("Mul", [means, means], "squared_means");
-  const difference = graph.node("Sub", [meanSquares, squaredMeans], "difference");
-  const variance = graph.node("Relu", [difference], "variance");
+/**
+ * `sqrt(E[(x - E[x])²] + ε) - sqrt(ε)`: 0 where a cell is flat. Each cell's mean is spread over its
+ * pixels and subtracted before squaring: E[x²] - E[x]² is the same in exact arithmetic, but in
+ * float32 it leaves errors of 2e-6 in flat cells, which the root and the scale turn into 1e-3 of
+ * the embedding.
+ */
+function deviationsOf(
+  graph: OnnxGraph,
+  colours: string,
+  means: string,
+  cell: number,
+  perCell: (value: string, output: string) => string,
+): string {
+  const spread = graph.node(
+    "Resize",
+    [
+      means,
+      "",
+      graph.float32("cell", [4], [1, 1, cell, cell]),
+    ],
+    "means_of_pixels",
+    {
+      mode: { string: "nearest" },
+      nearest_mode: { string: "floor" },
+      coordinate_transformation_mode: { string: "asymmetric" },
+    },
+  );
+  const residuals = graph.node("Sub", [colours, spread], "residuals");
+  const variance = perCell(graph.node("Mul", [residuals, residuals], "squares"), "variance");
   const epsilon = graph.float32("epsilon", [], [EPSILON]);
   const root = graph.node("Sqrt", [graph.node("Add", [variance, epsilon], "smoothed")], "root");
-  return graph.node("Sub", [
-    root,
-    graph.float32("floor", [], [Math.sqrt(EPSILON)]),
-  ], "deviations");
+  const floor = graph.float32("floor", [], [Math.sqrt(EPSILON)]);
+  return graph.node("Sub", [root, floor], "deviations");
 }
 
-/** RGB `[batch, 3, S, S]` -> `[batch, 8, S, S]`: how fast intensity grows towards each direction, where it grows. */
+/**
+ * RGB `[batch, 3, S, S]` -> `[batch, 8, S, S]`: how fast intensity grows towards each direction,
+ * where it grows.
+ */
 function directedEdges(graph: OnnxGraph, rgb: string): string {
   // Repeating the border keeps the frame of the picture from looking like an edge, which zeros would make of it.
   const border = graph.int64("border", [8], [0, 0, 1, 1, 0, 0, 1, 1]);
@@ -164,7 +209,10 @@ function directedEdges(graph: OnnxGraph, rgb: string): string {
   return graph.node("Relu", [graph.node("Conv", [padded, kernels], "slopes")], "rises");
 }
 
-/** `[8, 3, 3, 3]`: for each direction the derivative of intensity, a third of it in each of R, G and B. */
+/**
+ * `[8, 3, 3, 3]`: for each direction the derivative of intensity, a third of it in each of R, G and
+ * B.
+ */
 function derivativeKernels(): Float64Array {
   const kernels = new Float64Array(DIRECTIONS * 27);
   for (let direction = 0; direction < DIRECTIONS; direction++) {

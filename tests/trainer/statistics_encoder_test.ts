@@ -136,7 +136,7 @@ function peak(embedding: Float32Array, plane: number): number {
 for (const [name, options] of [["CLIP's", CLIP], ["a plain", PLAIN]] as const) {
   Deno.test(`buildStatisticsEncoder() agrees with plain TypeScript under ${name} normalisation`, async () => {
     const { size } = options;
-    // Flat and saturated is where E[x²] - E[x]² has most to lose.
+    // Flat and saturated is where float32 has most to lose in a deviation.
     const pictures = [noise(size, 1), shapes(size), paint(size, () => [1, 0, 0])];
     const embeddings = await embed(options, pictures);
     for (const [i, picture] of pictures.entries()) {

@@ -1,0 +1,133 @@
+/**
+ * The encoder that a user names: an ONNX file, with its preprocessing from the `preprocessor_config.json` beside it, as
+ * model hubs lay them out.
+ */
+
+import { type Encoder, openEncoder } from "@clip-e/edge/encoder";
+import {
+  CLIP_PREPROCESSING,
+  goldenInput,
+  type Preprocessing,
+  type Rgb,
+  sha256,
+} from "@clip-e/shared";
+import { TrainerError } from "./errors.ts";
+
+/** An encoder, open and described. */
+export interface EncoderFile {
+  /** ONNX. */
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  /** Of the bytes, hexadecimal. */
+  readonly sha256: string;
+  /** How pictures become its input. */
+  readonly preprocessing: Preprocessing;
+  /** Where the preprocessing comes from, in words. */
+  readonly preprocessingFrom: string;
+  /** Runs it. */
+  readonly encoder: Encoder;
+  /** The golden input's embedding, `[D]`. */
+  readonly goldenEmbedding: Float32Array;
+}
+
+const CONFIG = "preprocessor_config.json";
+
+/**
+ * Opens an encoder.
+ *
+ * @param path of the ONNX file
+ * @throws {TrainerError} when there is no such file, or its preprocessing is not one that is done here
+ * @throws {ClipEError} when it is not an encoder
+ */
+export async function openEncoderFile(path: string): Promise<EncoderFile> {
+  const bytes = await Deno.readFile(path).catch((cause) => {
+    throw new TrainerError(`Cannot read the encoder ${path}: ${cause.message}`, { cause });
+  });
+  const folder = path.includes("/") ? path.slice(0, path.lastIndexOf("/") + 1) : "";
+  const config = await Deno.readTextFile(folder + CONFIG).catch((cause) => {
+    if (cause instanceof Deno.errors.NotFound) return undefined;
+    throw new TrainerError(`Cannot read ${folder + CONFIG}: ${cause.message}`, { cause });
+  });
+  const preprocessing = config === undefined
+    ? CLIP_PREPROCESSING
+    : parsePreprocessing(folder + CONFIG, config);
+  const encoder = await openEncoder(bytes, preprocessing.crop);
+  return {
+    bytes,
+    sha256: await sha256(bytes),
+    preprocessing,
+    preprocessingFrom: config === undefined
+      ? `CLIP's own, as there is no ${CONFIG} beside the encoder`
+      : folder + CONFIG,
+    encoder,
+    goldenEmbedding: await encoder.encode(goldenInput(preprocessing)),
+  };
+}
+
+/** Pillow's number of the filter that is done here. */
+const BICUBIC = 3;
+
+/**
+ * Reads a Hugging Face `preprocessor_config.json`.
+ *
+ * @param file its name, for errors
+ * @param text its content
+ * @returns the preprocessing
+ * @throws {TrainerError} naming the field that asks for something that is not done here
+ */
+export function parsePreprocessing(file: string, text: string): Preprocessing {
+  const refuse = (why: string) => new TrainerError(`Cannot preprocess as ${file} asks: ${why}`);
+  let config: Record<string, unknown>;
+  try {
+    config = { ...JSON.parse(text) };
+  } catch (cause) {
+    throw new TrainerError(`Cannot read ${file}: it is not JSON`, { cause });
+  }
+
+  for (const name of ["do_resize", "do_center_crop", "do_rescale", "do_normalize"]) {
+    if (config[name] === false) throw refuse(`${name} is false, and it is always done here`);
+  }
+  const { resample = BICUBIC, rescale_factor: rescale = 1 / 255 } = config;
+  if (resample !== BICUBIC) {
+    throw refuse(`resample is ${resample}, and only ${BICUBIC} is done here`);
+  }
+  if (typeof rescale !== "number" || Math.abs(rescale * 255 - 1) > 1e-6) {
+    throw refuse(`rescale_factor is ${rescale}, and only 1/255 is done here`);
+  }
+  const resize = readShortestEdge(config.size);
+  if (resize === undefined) {
+    throw refuse(`size is ${JSON.stringify(config.size)}, and only a shortest_edge is done here`);
+  }
+  const crop = config.crop_size === undefined ? resize : readSquare(config.crop_size);
+  if (crop === undefined || crop > resize) {
+    throw refuse(
+      `crop_size is ${JSON.stringify(config.crop_size)}, and only a square of at most ${resize} is`,
+    );
+  }
+  const mean = readRgb(config.image_mean);
+  const std = readRgb(config.image_std);
+  if (!mean || !std || !std.every((v) => v > 0)) {
+    throw refuse("image_mean and image_std must be three numbers each, the latter above 0");
+  }
+  return { resize, crop, mean, std, interpolation: "bicubic" };
+}
+
+function readCount(value: unknown): number | undefined {
+  return typeof value === "number" && Number.isInteger(value) && value > 0 ? value : undefined;
+}
+
+function readShortestEdge(size: unknown): number | undefined {
+  if (typeof size !== "object" || size === null) return readCount(size);
+  return readCount((size as { shortest_edge?: unknown }).shortest_edge);
+}
+
+function readSquare(size: unknown): number | undefined {
+  if (typeof size !== "object" || size === null) return readCount(size);
+  const { height, width } = size as { height?: unknown; width?: unknown };
+  return height === width ? readCount(height) : undefined;
+}
+
+function readRgb(value: unknown): Rgb | undefined {
+  if (!Array.isArray(value) || value.length !== 3) return undefined;
+  const [red, green, blue] = value;
+  return [red, green, blue].every(Number.isFinite) ? [red, green, blue] : undefined;
+}
