@@ -15,10 +15,10 @@
  * |---|---|---|
  * | 0 to 3 | mean of intensity - 1/2, red-green, yellow-blue, saturation | 4 |
  * | 4 to 7 | their standard deviation | 10 |
- * | 8 to 15 | mean of the edges that get lighter towards 0, 45, ... 315 degrees (clockwise from the right) | 30 |
+ * | 8 to 15 | mean of the rises in intensity towards 0, 45, ... 315 degrees | 30 |
  *
- * with red-green `R - G`, yellow-blue `(R + G) / 2 - B` and saturation `(max - min) / (max +
- * 0.02)`, on RGB in 0..1 as the picture has it (gamma-encoded).
+ * with red-green `R - G`, yellow-blue `(R + G) / 2 - B`, saturation `(max - min) / (max + 0.02)`,
+ * on RGB in 0..1 as the picture has it (gamma-encoded), and degrees clockwise from the right.
  */
 
 import { OnnxGraph } from "./onnx_graph.ts";
@@ -28,8 +28,9 @@ export const STATISTICS_DIMENSIONS = 256;
 
 /**
  * Side of the square input that serves best. On OASIS, ridge regression on the numbers of 64, 96,
- * 128 and 160 pixels separates positive from negative pictures equally well (ROC AUC 0.634, 0.633,
- * 0.630, 0.627), so the cheapest wins.
+ * 128 and 160 pixels (penalty 1000, five folds grouped by theme, mean of ten splits) separates
+ * clearly positive from clearly negative pictures equally well: ROC AUC 0.634, 0.633, 0.630, 0.627,
+ * each with a deviation of 0.013 between splits. So the cheapest wins.
  */
 export const STATISTICS_SIZE = 64;
 
@@ -202,7 +203,7 @@ function deviationsOf(
  * where it grows.
  */
 function directedEdges(graph: OnnxGraph, rgb: string): string {
-  // Repeating the border keeps the frame of the picture from looking like an edge, which zeros would make of it.
+  // The border is repeated: zeros would make an edge of the picture's own frame.
   const border = graph.int64("border", [8], [0, 0, 1, 1, 0, 0, 1, 1]);
   const padded = graph.node("Pad", [rgb, border], "padded", { mode: { string: "edge" } });
   const kernels = graph.float32("derivatives", [DIRECTIONS, 3, 3, 3], derivativeKernels());

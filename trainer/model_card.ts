@@ -1,0 +1,74 @@
+/**
+ * The model card: what a bundle is for, how well it does and where it comes from. It says nothing that the manifest does
+ * not; the opening words are the user's.
+ */
+
+import type { Manifest } from "@clip-e/shared";
+
+/** The figures that the table shows, in order. */
+const COLUMNS: readonly (readonly [figure: string, heading: string])[] = [
+  ["count", "pictures"],
+  ["majority", "majority share"],
+  ["accuracy", "accuracy"],
+  ["balancedAccuracy", "balanced accuracy"],
+  ["macroF1", "macro F1"],
+  ["rocAuc", "ROC AUC"],
+  ["expectedCalibrationError", "calibration error"],
+];
+
+/**
+ * Writes the model card.
+ *
+ * @param manifest without the card's own entry
+ * @param about Markdown that opens the card
+ * @returns Markdown
+ */
+export function writeModelCard(manifest: Manifest, about: string): string {
+  const { name, encoders: [encoder], embeddingSpace, taxonomies, provenance, license } = manifest;
+  const methods = taxonomies.flatMap(({ id, methods }) => methods.map((entry) => ({ id, entry })));
+  const rows = methods.map(({ id, entry }) => [
+    id,
+    entry.method,
+    ...COLUMNS.map(([figure]) => formatFigure(figure, entry.figures?.[figure])),
+  ]);
+  const labels = taxonomies.map(({ id, title, labels }) =>
+    `- \`${id}\` (${title}): ${labels.map(({ title }) => title.toLowerCase()).join(", ")}`
+  );
+  const measured = new Set(
+    methods.flatMap(({ id, entry }) => entry.measured ? [`- \`${id}\`: ${entry.measured}`] : []),
+  );
+  const origins = Object.entries(provenance).map(([part, words]) => `- ${part}: ${words}`);
+  return [
+    `# ${name}`,
+    about.trim(),
+    "## Intended use",
+    "It estimates the sentiment that a picture **evokes** in people who look at it, as raters gave it. It does not " +
+    "tell the feelings of people shown in the picture, and should not be used to judge people.",
+    "It answers for these label sets:",
+    labels.join("\n"),
+    "## How well it does",
+    table(["taxonomy", "method", ...COLUMNS.map(([, heading]) => heading)], rows),
+    "Measured on pictures that the head was not fitted to:",
+    [...measured].join("\n"),
+    "## How it was made",
+    origins.join("\n"),
+    `Pictures are resized to a shorter side of ${encoder.input.resize} (Pillow's antialiased bicubic), cut to the ` +
+    `middle ${encoder.input.crop} x ${encoder.input.crop}, scaled to 0..1, and normalised by mean ` +
+    `${encoder.mean.join(" ")} and deviation ${
+      encoder.std.join(" ")
+    }. The embedding has ${embeddingSpace.size} ` +
+    `numbers; its space is \`${embeddingSpace.id}\`.`,
+    "## Licence of the weights",
+    license,
+  ].filter((paragraph) => paragraph !== "").join("\n\n") + "\n";
+}
+
+function formatFigure(figure: string, value: number | undefined): string {
+  if (value === undefined) return "";
+  return figure === "count" ? String(value) : value.toFixed(3);
+}
+
+function table(headings: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]) => `| ${cells.join(" | ")} |`;
+  return [line(headings), line(headings.map(() => "---")), ...rows.map(line)].join("\n");
+}
