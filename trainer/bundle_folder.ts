@@ -21,6 +21,7 @@ function folderSource(folder: string): BundleSource {
     read: (path) =>
       Deno.readFile(`${folder}/${path}`).catch((error) => {
         if (error instanceof Deno.errors.NotFound) return undefined;
+        if (error instanceof Deno.errors.NotADirectory) return undefined;
         throw error;
       }),
   };
@@ -79,10 +80,16 @@ export async function writeBundleFolder(folder: string, files: BundleFiles): Pro
   const partial = `${place}.partial`;
   const old = `${place}.old`;
   await removeFolder(partial);
-  for (const [path, bytes] of files) {
-    const target = `${partial}/${path}`;
-    await Deno.mkdir(target.slice(0, target.lastIndexOf("/")), { recursive: true });
-    await Deno.writeFile(target, bytes);
+  try {
+    for (const [path, bytes] of files) {
+      const target = `${partial}/${path}`;
+      await Deno.mkdir(target.slice(0, target.lastIndexOf("/")), { recursive: true });
+      await Deno.writeFile(target, bytes);
+    }
+  } catch (cause) {
+    await removeFolder(partial);
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new TrainerError(`Cannot write the bundle ${folder}: ${why}`, { cause });
   }
   await removeFolder(old);
   await Deno.rename(place, old).catch(ignoreMissing);

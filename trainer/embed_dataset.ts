@@ -33,15 +33,13 @@ const MAX_PIXELS = 200_000_000;
  * @param examples which
  * @param file the encoder
  * @param cache asked first, and told of each new one
- * @param onPicture called after each picture
- * @param signal ends the work; what is done stays in the cache
+ * @param options `onPicture` is called after each picture; `signal` ends the work, and what is done stays in the cache
  */
 export async function embedDataset(
   examples: readonly Example[],
   file: EncoderFile,
   cache: EmbeddingCache,
-  onPicture: () => void = () => {},
-  signal?: AbortSignal,
+  { onPicture, signal }: { onPicture?: () => void; signal?: AbortSignal } = {},
 ): Promise<EmbeddedDataset> {
   const size = file.goldenEmbedding.length;
   const rows: Float32Array[] = [];
@@ -66,7 +64,7 @@ export async function embedDataset(
       if (why === undefined) throw error;
       unreadable.push({ name: example.name, why });
     }
-    onPicture();
+    onPicture?.();
   }
   const embeddings = new Float32Array(rows.length * size);
   rows.forEach((row, i) => embeddings.set(row, i * size));

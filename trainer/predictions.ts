@@ -1,0 +1,39 @@
+/**
+ * What the heads say of each picture, as JSON lines, for analyses of one's own.
+ */
+
+import type { Taxonomy } from "@clip-e/shared";
+import type { EmbeddedDataset } from "./embed_dataset.ts";
+import { scorePicture, type TrainingOutcome } from "./train_head.ts";
+
+/**
+ * Writes a line of each picture: `file`, `label`, `scores` of the head that is served, and `heldOut`, those of a head that
+ * had not seen the picture, where there is one.
+ *
+ * @param file written beside, then put in its place
+ * @param data the pictures
+ * @param taxonomy whose labels name the scores
+ * @param outcome the heads' scores
+ */
+export async function writePredictions(
+  file: string,
+  data: EmbeddedDataset,
+  taxonomy: Pick<Taxonomy, "labels">,
+  outcome: TrainingOutcome,
+): Promise<void> {
+  const named = (scores: Float64Array) =>
+    Object.fromEntries(taxonomy.labels.map(({ id }, k) => [id, scores[k]]));
+  const lines = data.examples.map(({ name, label }, i) => {
+    const embedding = data.embeddings.subarray(i * data.size, (i + 1) * data.size);
+    const scores = scorePicture(outcome.head, outcome.temperature, embedding);
+    const heldOut = outcome.heldOut[i];
+    return JSON.stringify({
+      file: name,
+      label,
+      scores: named(scores),
+      ...(heldOut && { heldOut: named(heldOut) }),
+    });
+  });
+  await Deno.writeTextFile(`${file}.partial`, lines.join("\n") + "\n");
+  await Deno.rename(`${file}.partial`, file);
+}

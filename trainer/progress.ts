@@ -1,0 +1,60 @@
+/**
+ * Progress of long work, on stderr: a bar in a terminal, a line at the end elsewhere.
+ */
+
+import { ProgressBar } from "@std/cli/unstable-progress-bar";
+
+/** Progress of one piece of work. */
+export interface Progress {
+  /** One more step is done. */
+  step(): void;
+  /** What is going on, in a few words. */
+  note(words: string): void;
+  /** The work is over, whole or not. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Begins to show progress.
+ *
+ * @param what the work, in a word
+ * @param max how many steps it has
+ */
+export function startProgress(what: string, max: number): Progress {
+  if (!Deno.stderr.isTerminal()) return startLine(what, max);
+  let words = "";
+  const bar = new ProgressBar({
+    max,
+    barLength: 30,
+    clear: true,
+    fillChar: "█",
+    emptyChar: "░",
+    formatter: ({ progressBar, value, time }) =>
+      `${what} ${progressBar} ${value}/${max}  ${timeLeft(value, time)}  ${words}`,
+  });
+  return {
+    step: () => void bar.value++,
+    note: (next) => void (words = next),
+    stop: () => bar.stop(),
+  };
+
+  function timeLeft(value: number, elapsed: number): string {
+    if (value === 0) return "";
+    const seconds = Math.round((elapsed / value) * (max - value) / 1000);
+    return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")} left`;
+  }
+}
+
+function startLine(what: string, max: number): Progress {
+  let done = 0;
+  const start = performance.now();
+  return {
+    step: () => void done++,
+    note: () => {},
+    stop: () => {
+      const seconds = ((performance.now() - start) / 1000).toFixed(1);
+      console.error(`${what}: ${done} of ${max} in ${seconds} s`);
+      return Promise.resolve();
+    },
+  };
+}
