@@ -22,6 +22,8 @@ import type { Prompts } from "./zero_shot.ts";
 
 /** Where a bundle's files are: a folder, an assets binding, a bucket, a page's cache. */
 export interface BundleSource {
+  /** What errors call it, such as the folder's path. */
+  readonly location?: string;
   /**
    * Reads one file.
    *
@@ -101,6 +103,8 @@ export async function openBundle(
 
   const heads = new Map<string, Head>();
   for (const { id, kind, file } of manifest.heads) {
+    // A newer writer's kinds are ignored, as its methods are.
+    if (!isHeadKind(kind)) continue;
     const head = await part(`heads/${id}`, file, (bytes) => readHead(kind, bytes, size));
     if (head) heads.set(id, head);
   }
@@ -136,7 +140,11 @@ async function readManifest(
   expected: string | undefined,
 ): Promise<{ manifest: Manifest; digest: string }> {
   const bytes = await source.read(MANIFEST_PATH);
-  if (!bytes) throw unusable(`there is no ${MANIFEST_PATH}`);
+  if (!bytes) {
+    throw unusable(
+      `there is no ${MANIFEST_PATH}${source.location ? ` in ${source.location}` : ""}`,
+    );
+  }
   const digest = `sha256:${await sha256(bytes)}`;
   if (expected !== undefined && digest !== expected) {
     throw unusable(`its manifest's digest is ${digest}, expected ${expected}`);
@@ -176,16 +184,16 @@ async function requireFile(
 }
 
 /** Reads a head's file, with tensors named after the authors' layers. */
-function readHead(kind: string, bytes: Uint8Array, size: number): Head {
+function readHead(kind: Head["kind"], bytes: Uint8Array, size: number): Head {
   const tensors = readSafetensors(bytes);
   const img_fc1 = readDense(tensors, "img_fc1", size);
-  if (kind === "cross-entropy") {
-    return { kind, img_fc1, preds: readDense(tensors, "preds", img_fc1.units) };
-  }
-  if (kind === "contrastive") {
-    return { kind, img_fc1, img_fc2: readDense(tensors, "img_fc2", img_fc1.units) };
-  }
-  throw unusable(`a head of the kind ${kind} is not known`);
+  return kind === "cross-entropy"
+    ? { kind, img_fc1, preds: readDense(tensors, "preds", img_fc1.units) }
+    : { kind, img_fc1, img_fc2: readDense(tensors, "img_fc2", img_fc1.units) };
+}
+
+function isHeadKind(kind: string): kind is Head["kind"] {
+  return kind === "cross-entropy" || kind === "contrastive";
 }
 
 function readDense(tensors: ReadonlyMap<string, Tensor>, layer: string, inputs: number): Dense {

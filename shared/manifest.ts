@@ -109,7 +109,8 @@ const encoder = z.object({
   file,
   precision: z.string(),
   backends: z.array(z.string()).min(1),
-  input: z.object({ resize: count, crop: count }),
+  input: z.object({ resize: count, crop: count })
+    .refine(({ resize, crop }) => crop <= resize, "crop must be at most resize"),
   mean: rgb,
   std: rgb.refine((std) => std.every((v) => v > 0), "must be above 0"),
   interpolation: z.literal("bicubic"),
@@ -177,6 +178,12 @@ export function parseManifest(json: unknown): Manifest {
 /** What the schema alone cannot say: that the parts fit together. */
 function checkReferences(manifest: Manifest): void {
   const space = manifest.embeddingSpace.id;
+  checkUnique("head", manifest.heads.map(({ id }) => id));
+  checkUnique("taxonomy", manifest.taxonomies.map(({ id }) => id));
+  checkUnique("prompts of taxonomy", manifest.prompts.map(({ taxonomy }) => taxonomy));
+  for (const { id, labels } of manifest.taxonomies) {
+    checkUnique(`taxonomy ${id} label`, labels.map((label) => label.id));
+  }
   for (const { id, embeddingSpace } of manifest.heads) {
     if (embeddingSpace !== space) {
       throw new Error(`head ${id} is for the space ${embeddingSpace}, the encoder's is ${space}`);
@@ -204,4 +211,9 @@ function checkReferences(manifest: Manifest): void {
       }
     }
   }
+}
+
+function checkUnique(what: string, ids: readonly string[]): void {
+  const repeated = ids.find((id, i) => ids.indexOf(id) !== i);
+  if (repeated !== undefined) throw new Error(`${what} ${repeated} is listed more than once`);
 }

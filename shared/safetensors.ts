@@ -20,6 +20,7 @@ interface HeaderEntry {
 }
 
 const MAX_HEADER_BYTES = 16 * 1024 * 1024;
+const SPACE = 0x20;
 
 /**
  * Writes tensors as 32-bit floats.
@@ -44,12 +45,11 @@ export function writeSafetensors(
     end += data.byteLength;
   }
   // The format asks for tensors aligned to 8 bytes, and allows spaces after the JSON.
-  const json = JSON.stringify(header);
-  const text = new TextEncoder().encode(json + " ".repeat((8 - (json.length % 8)) % 8));
-  const bytes = new Uint8Array(8 + text.length + end);
-  new DataView(bytes.buffer).setBigUint64(0, BigInt(text.length), true);
-  bytes.set(text, 8);
-  const start = 8 + text.length;
+  const json = new TextEncoder().encode(JSON.stringify(header));
+  const start = 8 + Math.ceil(json.length / 8) * 8;
+  const bytes = new Uint8Array(start + end).fill(SPACE, 8, start);
+  new DataView(bytes.buffer).setBigUint64(0, BigInt(start - 8), true);
+  bytes.set(json, 8);
   for (const name of names) {
     const [from] = header[name].data_offsets;
     new Float32Array(bytes.buffer, start + from, tensors[name].data.length).set(tensors[name].data);
@@ -67,13 +67,15 @@ export function writeSafetensors(
 export function readSafetensors(bytes: Uint8Array): Map<string, Tensor> {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const { header, start } = readHeader(bytes, view);
-  const tensors = new Map<string, Tensor>();
+  const body = bytes.subarray(start);
+  const entries = new Map<string, HeaderEntry>();
   for (const [name, entry] of Object.entries(header)) {
     if (name === "__metadata__") continue;
     if (!isHeaderEntry(entry)) throw broken(`its entry for ${name} is malformed`);
-    tensors.set(name, readTensor(name, entry, bytes.subarray(start)));
+    entries.set(name, entry);
   }
-  return tensors;
+  checkOffsets(entries, body.length);
+  return new Map([...entries].map(([name, entry]) => [name, readTensor(name, entry, body)]));
 }
 
 function readHeader(
@@ -105,15 +107,32 @@ function isHeaderEntry(entry: unknown): entry is HeaderEntry {
     Array.isArray(offsets) && offsets.length === 2 && offsets.every(isCount);
 }
 
+/** The format asks that tensors follow one another, without gap or overlap, to the end of the file. */
+function checkOffsets(entries: ReadonlyMap<string, HeaderEntry>, length: number): void {
+  const inOrder = [...entries].sort(([, a], [, b]) =>
+    a.data_offsets[0] - b.data_offsets[0] || a.data_offsets[1] - b.data_offsets[1]
+  );
+  let end = 0;
+  for (const [name, { data_offsets: [from, to] }] of inOrder) {
+    if (from > to || to > length) {
+      throw broken(`${name} claims bytes ${from} to ${to}, which the file does not have`);
+    }
+    if (from !== end) {
+      throw broken(
+        `${name} claims bytes ${from} to ${to}, and the tensor before it ends at ${end}`,
+      );
+    }
+    end = to;
+  }
+  if (end !== length) throw broken(`its tensors end at ${end}, its bytes at ${length}`);
+}
+
 /** `body` holds the bytes after the header. Every host of WebAssembly is little-endian, as the format is. */
 function readTensor(name: string, entry: HeaderEntry, body: Uint8Array): Tensor {
   const [from, to] = entry.data_offsets;
   const size = { F32: 4, F16: 2 }[entry.dtype];
   if (size === undefined) {
     throw broken(`${name} is of type ${entry.dtype}, and only F32 and F16 are read`);
-  }
-  if (from > to || to > body.length || (to - from) % size !== 0) {
-    throw broken(`${name} claims bytes ${from} to ${to}, which the file does not have`);
   }
   checkLength(name, entry.shape, (to - from) / size);
   const { buffer } = body.slice(from, to);

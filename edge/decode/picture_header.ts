@@ -35,7 +35,8 @@ const OTHER_TYPES: readonly (readonly [name: string, signature: RegExp])[] = [
   ["BMP", /^BM.{12}/s],
   ["PSD", /^8BPS/],
   ["PDF", /^%PDF-/],
-  ["SVG", /^\s*(<\?xml[^>]*>\s*)?(<!--.*?-->\s*)*(<!DOCTYPE svg[^>]*>\s*)?<svg[\s>]/s],
+  // A comment is matched in one way only: `.*?` could also run over its end, and matching would take for ever.
+  ["SVG", /^\s*(<\?xml[^>]*>\s*)?(<!--((?!-->).)*-->\s*)*(<!DOCTYPE svg[^>]*>\s*)?<svg[\s>]/s],
   ["a video", /^.{4}ftyp/s],
 ];
 

@@ -16,9 +16,7 @@ export function fail(error: unknown): never {
     Deno.exit(2);
   }
   if (error instanceof ClipEError) console.error(`error: ${error.message}`);
-  else if (error instanceof Deno.errors.NotCapable) {
-    console.error(`error: ${error.message}. Tasks may read this folder and what lies in it.`);
-  } else if (error instanceof Deno.errors.AddrInUse) {
+  else if (error instanceof Deno.errors.AddrInUse) {
     console.error("error: the port is in use: choose another with --port");
   } else console.error(error);
   Deno.exit(1);

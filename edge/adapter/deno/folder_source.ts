@@ -2,21 +2,29 @@
  * Files of a folder on disk: a bundle, or the page.
  */
 
-import type { BundleSource } from "@clip-e/shared";
+import { type BundleSource, ClipEError } from "@clip-e/shared";
 
 /**
  * Reads files below a folder.
  *
  * @param folder a path, relative to the working directory, or a `file:` URL
- * @returns a source that is `undefined` for files that do not exist, and throws for those that may not be read
+ * @returns a source that has nothing for files that do not exist, and throws for those that may not be read
  */
 export function folderSource(folder: string | URL): BundleSource {
-  const path = folder instanceof URL ? folder.pathname : folder;
+  const location = (folder instanceof URL ? folder.pathname : folder).replace(/\/$/, "");
   return {
+    location,
     read: (file) =>
-      Deno.readFile(`${path.replace(/\/$/, "")}/${file}`).catch((error) => {
+      Deno.readFile(`${location}/${file}`).catch((error) => {
         if (error instanceof Deno.errors.NotFound) return undefined;
-        throw error;
+        if (error instanceof Deno.errors.NotADirectory) return undefined;
+        if (!(error instanceof Deno.errors.NotCapable)) throw error;
+        throw new ClipEError(
+          "invalid-bundle",
+          `Cannot read ${location}/${file}: this process may not. Put the folder below the one that it may read, ` +
+            "or grant it with --allow-read",
+          { cause: error },
+        );
       }),
   };
 }

@@ -4,8 +4,9 @@
 
 import { type FlagValues, readCommandLine } from "@clip-e/shared/command-line";
 import { APP_DEFAULTS, createApp } from "../../app/app.ts";
-import { type Classifier, DEFAULT_MAX_PIXELS } from "../../classifier.ts";
+import { type Classifier, createClassifier, DEFAULT_MAX_PIXELS } from "../../classifier.ts";
 import { fail } from "./fail.ts";
+import { folderSource } from "./folder_source.ts";
 import { pageSource } from "./page_source.ts";
 import { createWorkerPool } from "./worker_pool.ts";
 
@@ -86,13 +87,13 @@ const COMMAND = {
 
 type Options = FlagValues<typeof COMMAND.flags>;
 
-async function openPool({ bundle, digest, workers, maxPixels }: Options): Promise<Classifier> {
-  return await createWorkerPool({
-    bundle,
-    workers,
-    maxPixels,
-    ...(digest !== undefined && { digest }),
-  });
+/** In workers, or in this thread where there are none. */
+async function openClassifier(options: Options): Promise<Classifier> {
+  const { bundle, digest, workers, maxPixels } = options;
+  const checked = { maxPixels, ...(digest !== undefined && { digest }) };
+  return typeof Worker === "undefined"
+    ? await createClassifier({ ...checked, bundle: folderSource(bundle) })
+    : await createWorkerPool({ ...checked, bundle, workers });
 }
 
 function serve(classifier: Classifier, options: Options): Deno.HttpServer {
@@ -137,7 +138,7 @@ if (import.meta.main) {
     const line = readCommandLine(COMMAND, Deno.args, (name) => Deno.env.get(name));
     if ("help" in line) console.log(line.help);
     else {
-      const classifier = await openPool(line.values);
+      const classifier = await openClassifier(line.values);
       shutDownOnSignal(serve(classifier, line.values), classifier);
     }
   } catch (error) {
