@@ -84,6 +84,12 @@ export function readCommandLine<F extends Flags>(
       throw new UsageError(`There is no option ${arg}`);
     },
   });
+  const end = args.indexOf("--");
+  for (const name of ofKind(true)) {
+    if (args.slice(0, end < 0 ? undefined : end).some((arg) => arg.startsWith(`--${name}=`))) {
+      throw new UsageError(`The option --${name} takes no value`);
+    }
+  }
   if (parsed.help) return { help: formatHelp(command) };
   const values = entries.map(([name, flag]) => {
     if (flag.kind === "boolean") return [name, parsed[dashed(name)] === true];
@@ -108,7 +114,7 @@ function readValue(
   const source = fromEnv === undefined ? option : `${flag.env} in the environment`;
   const text = texts[0] ?? fromEnv;
   if (text === undefined) return flag.default;
-  if (text === "") throw new UsageError(`The option ${option} needs a value`);
+  if (text === "") throw new UsageError(`${source} needs a value`);
   return flag.kind === "string" ? text : readNumber(source, flag, text);
 }
 

@@ -21,6 +21,8 @@ interface HeaderEntry {
 
 const MAX_HEADER_BYTES = 16 * 1024 * 1024;
 const SPACE = 0x20;
+/** Of a number of each type that is read. */
+const BYTES: ReadonlyMap<string, number> = new Map([["F32", 4], ["F16", 2]]);
 
 /**
  * Writes tensors as 32-bit floats.
@@ -130,7 +132,7 @@ function checkOffsets(entries: ReadonlyMap<string, HeaderEntry>, length: number)
 /** `body` holds the bytes after the header. Every host of WebAssembly is little-endian, as the format is. */
 function readTensor(name: string, entry: HeaderEntry, body: Uint8Array): Tensor {
   const [from, to] = entry.data_offsets;
-  const size = { F32: 4, F16: 2 }[entry.dtype];
+  const size = BYTES.get(entry.dtype);
   if (size === undefined) {
     throw broken(`${name} is of type ${entry.dtype}, and only F32 and F16 are read`);
   }

@@ -8,14 +8,6 @@ const UINT32 = 2 ** 32;
 /**
  * A pseudo-random generator with its own state: sfc32 (Chris Doty-Humphrey, PractRand), 128 bits of it.
  * Good for simulation, not for secrets.
- *
- * @example
- * ```ts
- * import { Random } from "@clip-e/trainer";
- *
- * const random = new Random(7);
- * random.next(); // in [0, 1), the same in every run
- * ```
  */
 export class Random {
   #a: number;

@@ -25,8 +25,8 @@ export interface TrainingReport {
   readonly evaluation: Evaluation;
   /** Fitted on validation. */
   readonly temperature: number;
-  /** The epoch whose weights the head has. */
-  readonly bestEpoch: number;
+  /** The epoch whose weights each averaged head has. */
+  readonly bestEpochs: readonly number[];
 }
 
 /**

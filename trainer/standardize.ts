@@ -4,7 +4,6 @@
  */
 
 import type { Dense } from "@clip-e/shared";
-import { TrainerError } from "./errors.ts";
 
 /** How to standardise: `(x - mean) * scale`, feature by feature. */
 export interface Standardizer {
@@ -20,10 +19,9 @@ const ROUNDING = 1e-6;
 /**
  * Measures the mean and deviation of some rows.
  *
- * @param embeddings `[N, D]`, row-major
+ * @param embeddings `[N, D]`, row-major, finite numbers
  * @param size D
  * @param rows which of the N to measure
- * @throws {TrainerError} when a row holds a number that is not finite
  */
 export function fitStandardizer(
   embeddings: Float32Array,
@@ -35,12 +33,6 @@ export function fitStandardizer(
   for (const row of rows) {
     for (let d = 0; d < size; d++) {
       const x = embeddings[row * size + d];
-      if (!Number.isFinite(x)) {
-        throw new TrainerError(
-          `Cannot train on the embedding of example ${row}: its number ${d} is ${x}. ` +
-            "Check the encoder, or leave the picture out",
-        );
-      }
       mean[d] += x / rows.length;
       largest[d] = Math.max(largest[d], Math.abs(x));
     }

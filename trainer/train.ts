@@ -55,7 +55,12 @@ const COMMAND = {
       help: "Measure by cross-validation, and train the head on all pictures",
     },
     test: { kind: "number", min: 0, default: 0.2, help: "Share measured on, without --folds" },
-    validation: { kind: "number", min: 0, default: 0.15, help: "Share that stops the training" },
+    members: {
+      kind: "integer",
+      min: 2,
+      default: 4,
+      help: "Heads that are trained, each stopped by another part of the pictures, and averaged",
+    },
     seed: { kind: "integer", min: 0, default: 0, help: "Of splits and weights" },
     hidden: { kind: "integer", min: 1, default: 512, help: "Units of the hidden layer" },
     epochs: { kind: "integer", min: 1, help: "At most" },
@@ -90,7 +95,7 @@ type Options = FlagValues<typeof COMMAND.flags>;
 type Required = Record<"data" | "encoder" | "taxonomy" | "out", string>;
 
 function checkOptions(options: Options): Required {
-  const { data, encoder, taxonomy, out, test, validation, learningRate } = options;
+  const { data, encoder, taxonomy, out, test, learningRate } = options;
   if (data === undefined) throw new UsageError("--data is needed");
   if (encoder === undefined) throw new UsageError("--encoder is needed");
   if (taxonomy === undefined) throw new UsageError("--taxonomy is needed");
@@ -98,9 +103,7 @@ function checkOptions(options: Options): Required {
   if (!/^[a-z0-9][a-z0-9._-]*$/.test(taxonomy)) {
     throw new UsageError("--taxonomy must be lower-case letters, digits, . _ -");
   }
-  if (validation === 0 || test + validation >= 1) {
-    throw new UsageError("--validation must be above 0, and leave pictures to train on");
-  }
+  if (test === 0 || test >= 1) throw new UsageError("--test must be between 0 and 1");
   if (learningRate === 0) throw new UsageError("--learning-rate must be above 0");
   return { data, encoder, taxonomy, out };
 }
@@ -154,9 +157,8 @@ async function embed(
 
 /** Adam's and early stopping's options that were given. */
 function fitOptions(options: Options) {
-  const { hidden, epochs, patience, batch, learningRate, weightDecay, balance } = options;
+  const { epochs, patience, batch, learningRate, weightDecay, balance } = options;
   return {
-    hidden,
     ...(epochs !== undefined && { maxEpochs: epochs }),
     ...(patience !== undefined && { patience }),
     ...(batch !== undefined && { batchSize: batch }),
@@ -172,12 +174,13 @@ async function fit(
   options: Options,
   signal: AbortSignal,
 ): Promise<TrainingOutcome> {
-  const { folds, test, validation, seed } = options;
-  const progress = startProgress("Training", (folds ?? 0) + 1);
+  const { folds, test, members, hidden, seed } = options;
+  const progress = startProgress("Training", ((folds ?? 0) + 1) * members);
   try {
     return await trainHead(data, taxonomy.labels.map(({ id }) => id), {
       ...(folds === undefined ? { test } : { folds }),
-      validation,
+      members,
+      hidden,
       seed,
       fit: fitOptions(options),
       signal,
@@ -246,7 +249,8 @@ async function run(options: Options, signal: AbortSignal): Promise<TrainingRepor
     figures: outcome.figures,
     measured: `${outcome.protocol}${groups}, on ${source}`,
     training: `trained on ${source} (digest ${data.digest}), seed ${options.seed}, ` +
-      `${options.hidden} hidden units, best epoch ${outcome.bestEpoch}`,
+      `${outcome.head.img_fc1.units} hidden units in ${options.members} averaged heads, ` +
+      `best epochs ${outcome.bestEpochs.join(", ")}`,
   });
   await writeBundleFolder(required.out, files);
   if (options.predictions !== undefined) {
@@ -261,7 +265,7 @@ async function run(options: Options, signal: AbortSignal): Promise<TrainingRepor
     protocol: `${outcome.protocol}${groups}`,
     evaluation: outcome.evaluation,
     temperature: outcome.temperature,
-    bestEpoch: outcome.bestEpoch,
+    bestEpochs: outcome.bestEpochs,
   };
 }
 

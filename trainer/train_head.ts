@@ -4,11 +4,12 @@
  */
 
 import { type CrossEntropyHead, crossEntropyLogits, softmax } from "@clip-e/shared";
+import { averageHeads } from "./average_heads.ts";
 import { fitTemperature } from "./calibration.ts";
 import type { EmbeddedDataset } from "./embed_dataset.ts";
 import { TrainerError } from "./errors.ts";
 import { evaluate, type Evaluation } from "./evaluation.ts";
-import { type FitData, fitHead, type FitOptions } from "./fit_head.ts";
+import { type FitData, fitHead, type FitOptions, type FittedHead } from "./fit_head.ts";
 import { Random } from "./random.ts";
 import { foldsByGroup, splitGroups } from "./split.ts";
 
@@ -18,15 +19,20 @@ export interface TrainHeadOptions {
   readonly folds?: number;
   /** Without folds, the share of pictures to measure on; the head never sees them. */
   readonly test?: number;
-  /** The share of the other pictures that stops the training and calibrates. */
-  readonly validation: number;
+  /**
+   * How many heads to train and average, 2 or more. Each leaves out another part of the pictures, which stops its
+   * training; together these parts are all pictures, and calibrate the average.
+   */
+  readonly members: number;
   /** Of splits and weights. */
   readonly seed: number;
-  /** Of each fit. */
-  readonly fit: Omit<FitOptions, "seed" | "onEpoch" | "signal">;
+  /** Hidden units of the average. */
+  readonly hidden: number;
+  /** Of each member's fit. */
+  readonly fit: Omit<FitOptions, "hidden" | "seed" | "onEpoch" | "signal">;
   /** Ends the work. */
   readonly signal?: AbortSignal;
-  /** Called after each fit. */
+  /** Called after each member's fit; there are `members` of them for each fold, and `members` for the head. */
   readonly onFit?: () => void;
   /** Told what is going on. */
   readonly onEpoch?: (words: string) => void;
@@ -36,10 +42,10 @@ export interface TrainHeadOptions {
 export interface TrainingOutcome {
   /** To be served. */
   readonly head: CrossEntropyHead;
-  /** Fitted on the validation part. */
+  /** Fitted on what each member says of the pictures that it was not trained on. */
   readonly temperature: number;
-  /** The epoch whose weights the head has. */
-  readonly bestEpoch: number;
+  /** The epoch whose weights each member has. */
+  readonly bestEpochs: readonly number[];
   /** On pictures that the head that scored them had not seen. */
   readonly evaluation: Evaluation;
   /** The evaluation's numbers, for the manifest. */
@@ -50,11 +56,7 @@ export interface TrainingOutcome {
   readonly heldOut: readonly (Float64Array | undefined)[];
 }
 
-interface Fitted {
-  readonly head: CrossEntropyHead;
-  readonly temperature: number;
-  readonly bestEpoch: number;
-}
+type Fitted = Pick<TrainingOutcome, "head" | "temperature" | "bestEpochs">;
 
 /**
  * Trains a head and measures it.
@@ -76,21 +78,30 @@ export async function trainHead(
   const random = new Random(options.seed);
   const heldOut: (Float64Array | undefined)[] = examples.map(() => undefined);
 
-  /** Fits a head on some pictures, less those that stop it. */
+  /** Fits a committee on some pictures, and averages it. */
   const fit = async (name: string, pictures: readonly number[], seed: number): Promise<Fitted> => {
-    const { validation, signal, onEpoch } = options;
-    const [train, stopping] = split(examples, pictures, [1 - validation, validation], random);
-    const { head, bestEpoch } = await fitHead(fitData, train, stopping, {
-      ...options.fit,
-      seed,
-      ...(signal && { signal }),
-      onEpoch: ({ epoch, validationLoss }) =>
-        onEpoch?.(`${name}, epoch ${epoch}, validation loss ${validationLoss.toFixed(4)}`),
-    });
-    options.onFit?.();
-    const logits = stopping.map((i) => crossEntropyLogits(head, row(data, i)));
-    const temperature = fitTemperature(logits, Int32Array.from(stopping, (i) => targets[i]));
-    return { head, bestEpoch, temperature };
+    const { members, hidden, signal, onEpoch } = options;
+    const parts = partition(examples, pictures, (some) => foldsByGroup(some, members, random));
+    const fitted: FittedHead[] = [];
+    const logits: Float64Array[] = [];
+    for (const [m, part] of parts.entries()) {
+      const member = await fitHead(fitData, without(pictures, part), part, {
+        ...options.fit,
+        hidden: Math.ceil(hidden / members),
+        seed: seed * members + m,
+        ...(signal && { signal }),
+        onEpoch: ({ epoch, validationLoss }) =>
+          onEpoch?.(`${name}, epoch ${epoch}, validation loss ${validationLoss.toFixed(4)}`),
+      });
+      options.onFit?.();
+      fitted.push(member);
+      for (const i of part) logits.push(crossEntropyLogits(member.head, row(data, i)));
+    }
+    return {
+      head: averageHeads(fitted.map(({ head }) => head)),
+      bestEpochs: fitted.map(({ bestEpoch }) => bestEpoch),
+      temperature: fitTemperature(logits, parts.flat().map((i) => targets[i])),
+    };
   };
   const measure = ({ head, temperature }: Fitted, pictures: readonly number[]) => {
     for (const i of pictures) heldOut[i] = scorePicture(head, temperature, row(data, i));
@@ -99,16 +110,18 @@ export async function trainHead(
   let served: Fitted;
   let protocol: string;
   if (options.folds !== undefined) {
-    const folds = partition(() => foldsByGroup(examples, options.folds ?? 2, random));
+    const count = options.folds;
+    const folds = partition(examples, all, (some) => foldsByGroup(some, count, random));
     for (const [k, fold] of folds.entries()) {
-      const others = all.filter((i) => !fold.includes(i));
-      measure(await fit(`fold ${k + 1} of ${folds.length}`, others, options.seed + k + 1), fold);
+      const name = `fold ${k + 1} of ${folds.length}`;
+      measure(await fit(name, without(all, fold), options.seed + k + 1), fold);
     }
     served = await fit("all pictures", all, options.seed);
     protocol = `${folds.length}-fold cross-validation`;
   } else {
     const share = options.test ?? 0.2;
-    const [rest, test] = split(examples, all, [1 - share, share], random);
+    const shares = [1 - share, share];
+    const [rest, test] = partition(examples, all, (some) => splitGroups(some, shares, random));
     served = await fit("head", rest, options.seed);
     measure(served, test);
     protocol = `a test split of ${test.length} pictures`;
@@ -144,22 +157,19 @@ function row({ embeddings, size }: EmbeddedDataset, i: number): Float32Array {
   return embeddings.subarray(i * size, (i + 1) * size);
 }
 
-/** Splits some of the pictures in two, groups kept whole. */
-function split(
-  examples: EmbeddedDataset["examples"],
-  pictures: readonly number[],
-  shares: readonly [number, number],
-  random: Random,
-): [number[], number[]] {
-  const chosen = pictures.map((i) => examples[i]);
-  const [first, second] = partition(() => splitGroups(chosen, shares, random));
-  return [first.map((i) => pictures[i]), second.map((i) => pictures[i])];
+function without(pictures: readonly number[], part: readonly number[]): number[] {
+  const left = new Set(part);
+  return pictures.filter((i) => !left.has(i));
 }
 
-/** Says in the user's words what a split that cannot be made says in its own. */
-function partition(make: () => number[][]): number[][] {
+/** Parts some of the pictures; says in the user's words what cannot be parted. */
+function partition(
+  examples: EmbeddedDataset["examples"],
+  pictures: readonly number[],
+  part: (some: EmbeddedDataset["examples"]) => number[][],
+): number[][] {
   try {
-    return make();
+    return part(pictures.map((i) => examples[i])).map((some) => some.map((i) => pictures[i]));
   } catch (cause) {
     if (!(cause instanceof RangeError)) throw cause;
     throw new TrainerError(`Cannot split the pictures: ${cause.message}`, { cause });

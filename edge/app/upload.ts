@@ -105,11 +105,12 @@ async function readParts(
 ): Promise<Uint8Array<ArrayBuffer>[]> {
   let form: FormData;
   try {
+    if (!hasEnd(bytes, type)) throw new Error("the closing delimiter is missing");
     form = await new Response(bytes, { headers: { "Content-Type": type } }).formData();
   } catch (cause) {
     throw new ClipEError(
       "malformed-multipart",
-      "The multipart body cannot be read: is its boundary the one that Content-Type names?",
+      "The multipart body cannot be read: is it whole, and its boundary the one that Content-Type names?",
       { cause },
     );
   }
@@ -130,4 +131,14 @@ async function readParts(
   return await Promise.all(
     parts.map(async (part) => new Uint8Array(await (part as File).arrayBuffer())),
   );
+}
+
+/** RFC 2046, 5.1.1: what follows the closing delimiter is to be ignored; this much of it is. */
+const MAX_EPILOGUE = 4096;
+
+/** Whether a multipart body is whole. `Response.formData()` does not ask: some runtimes drop a part that is cut off. */
+function hasEnd(bytes: Uint8Array, type: string): boolean {
+  const [, quoted, token] = type.match(/\bboundary=(?:"([^"]*)"|([^;\s]*))/i) ?? [];
+  const end = new TextDecoder("latin1").decode(bytes.subarray(-MAX_EPILOGUE));
+  return end.includes(`--${quoted ?? token}--`);
 }

@@ -31,6 +31,9 @@ export function readWebpHeader(
   }
   if (end > bytes.length) throw truncated("WebP");
   if (!size) throw undecodable("WebP", "it holds no picture");
+  if (size.width === 0 || size.height === 0) {
+    throw undecodable("WebP", `its size is ${size.width} x ${size.height}`);
+  }
   return { ...size, orientation };
 }
 

@@ -96,7 +96,10 @@ async function openClassifier(options: Options): Promise<Classifier> {
     : await createWorkerPool({ ...checked, bundle, workers });
 }
 
-function serve(classifier: Classifier, options: Options): Deno.HttpServer {
+function serve(
+  classifier: Classifier,
+  options: Options,
+): Deno.HttpServer<Deno.NetAddr> {
   const { model } = classifier;
   const { host, port, corsOrigin, maxBytes, maxQueue, uploadTimeout } = options;
   const app = createApp(classifier, {
@@ -111,11 +114,15 @@ function serve(classifier: Classifier, options: Options): Deno.HttpServer {
   return Deno.serve({
     hostname: host,
     port,
-    onListen: ({ hostname, port }) => {
-      const name = hostname.includes(":") ? `[${hostname}]` : hostname;
-      console.log(`Serving ${model.name} (${model.bundle.slice(0, 19)}) on http://${name}:${port}`);
-    },
+    onListen: () => {},
   }, app.fetch);
+}
+
+function announce({ addr }: Deno.HttpServer<Deno.NetAddr>, { model }: Classifier): void {
+  const host = addr.hostname.includes(":") ? `[${addr.hostname}]` : addr.hostname;
+  console.log(
+    `Serving ${model.name} (${model.bundle.slice(0, 19)}) on http://${host}:${addr.port}`,
+  );
 }
 
 /** Answers what is in flight, takes nothing new, and ends. A second Ctrl-C ends at once. */
@@ -139,7 +146,10 @@ if (import.meta.main) {
     if ("help" in line) console.log(line.help);
     else {
       const classifier = await openClassifier(line.values);
-      shutDownOnSignal(serve(classifier, line.values), classifier);
+      const server = serve(classifier, line.values);
+      shutDownOnSignal(server, classifier);
+      // Last: whoever reads it may send requests, and signals.
+      announce(server, classifier);
     }
   } catch (error) {
     fail(error);

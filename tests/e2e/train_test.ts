@@ -1,0 +1,260 @@
+/**
+ * Training through the command line, as a user does it, on pictures that the test draws: warm ones are `positive`, cold
+ * ones `negative`, in groups of one hue.
+ */
+
+import assert from "node:assert/strict";
+import sharp from "sharp";
+import { createClassifier } from "@clip-e/edge";
+import { folderSource } from "@clip-e/edge/deno";
+import { CLIP_PREPROCESSING } from "@clip-e/shared";
+import { buildStatisticsEncoder } from "../../trainer/statistics_encoder.ts";
+import { runTask } from "./task_command.ts";
+
+const SIZE = 64;
+
+interface Drawn {
+  readonly folder: string;
+  readonly encoder: string;
+}
+
+/** Draws 48 pictures in 12 groups, a CSV of them, and an encoder. */
+async function draw(): Promise<Drawn> {
+  const folder = await Deno.makeTempDir({ prefix: "clip_e_train_" });
+  const lines = ["file,label,hue"];
+  for (let i = 0; i < 48; i++) {
+    const group = i % 12;
+    const isWarm = group % 2 === 0;
+    const hue = (isWarm ? 0 : 200) + group * 5;
+    const lightness = 30 + (i * 7) % 40;
+    const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="90" height="70">
+      <rect width="90" height="70" fill="hsl(${hue}, 70%, ${lightness}%)"/>
+      <circle cx="${20 + i}" cy="35" r="${8 + i % 9}" fill="hsl(${hue}, 50%, ${90 - lightness}%)"/>
+    </svg>`;
+    const name = `${String(i).padStart(2, "0")}.jpg`;
+    await Deno.writeFile(
+      `${folder}/${name}`,
+      await sharp(new TextEncoder().encode(svg)).jpeg().toBuffer(),
+    );
+    lines.push(`${name},${isWarm ? "positive" : "negative"},h${group}`);
+  }
+  await Deno.writeTextFile(`${folder}/labels.csv`, lines.join("\n") + "\n");
+  await Deno.mkdir(`${folder}/encoder`);
+  const { mean, std } = CLIP_PREPROCESSING;
+  const encoder = `${folder}/encoder/encoder.onnx`;
+  await Deno.writeFile(encoder, buildStatisticsEncoder({ size: SIZE, mean, std }));
+  await Deno.writeTextFile(
+    `${folder}/encoder/preprocessor_config.json`,
+    JSON.stringify({
+      size: SIZE,
+      crop_size: SIZE,
+      resample: 3,
+      image_mean: mean,
+      image_std: std,
+    }),
+  );
+  return { folder, encoder };
+}
+
+const { folder, encoder } = await draw();
+const common = [
+  `--data=csv:${folder}/labels.csv`,
+  `--encoder=${encoder}`,
+  "--group-by=hue",
+  "--hidden=16",
+  `--cache=${folder}/cache`,
+];
+const train = (...args: string[]) => runTask("train", [...common, ...args]);
+
+async function readFolder(path: string, prefix = ""): Promise<Record<string, string>> {
+  const files: Record<string, string> = {};
+  for await (const { name, isDirectory } of Deno.readDir(path)) {
+    if (isDirectory) Object.assign(files, await readFolder(`${path}/${name}`, `${prefix}${name}/`));
+    else files[prefix + name] = (await Deno.readFile(`${path}/${name}`)).toHex();
+  }
+  return files;
+}
+
+Deno.test("train learns warm from cold and writes a bundle that the edge serves", async (t) => {
+  const out = `${folder}/bundle`;
+  const run = await train(
+    "--taxonomy=polarity",
+    `--out=${out}`,
+    "--folds=3",
+    "--json",
+    `--predictions=${folder}/predictions.jsonl`,
+  );
+  assert.equal(run.code, 0, run.stderr);
+  const report = JSON.parse(run.stdout);
+
+  await t.step("its report has every figure", () => {
+    const { evaluation } = report;
+    assert.equal(evaluation.count, 48);
+    assert.ok(evaluation.accuracy > 0.9, `accuracy ${evaluation.accuracy}`);
+    for (
+      const figure of [
+        "balancedAccuracy",
+        "macroF1",
+        "rocAuc",
+        "expectedCalibrationError",
+        "negativeLogLikelihood",
+        "majority",
+      ]
+    ) assert.ok(Number.isFinite(evaluation[figure]), figure);
+    assert.equal(evaluation.confusion.flat().reduce((a: number, b: number) => a + b), 48);
+    assert.match(report.protocol, /3-fold cross-validation, grouped by hue/);
+  });
+
+  await t.step("the edge scores each picture as the trainer did, to 1e-5", async () => {
+    const lines = (await Deno.readTextFile(`${folder}/predictions.jsonl`)).trim().split("\n");
+    assert.equal(lines.length, 48);
+    const classifier = await createClassifier({ bundle: folderSource(out) });
+    for (const line of lines) {
+      const { file, scores, heldOut } = JSON.parse(line);
+      assert.ok(heldOut.positive >= 0 && heldOut.positive <= 1);
+      const { predictions: [{ method, scores: served }] } = await classifier.classify(
+        await Deno.readFile(`${folder}/${file}`),
+      );
+      assert.equal(method, "cross-entropy");
+      for (const { label, score } of served) {
+        assert.ok(Math.abs(score - scores[label]) < 1e-5, `${file} ${label}: ${score}`);
+      }
+    }
+    await classifier.close();
+  });
+
+  await t.step("the model card tells the figures and the intended use", async () => {
+    const card = await Deno.readTextFile(`${out}/README.md`);
+    assert.ok(card.includes(report.evaluation.accuracy.toFixed(3)));
+    assert.match(card, /\*\*evokes\*\*/);
+  });
+
+  await t.step("a second head goes into the same bundle, and the first stays", async () => {
+    const own = (await Deno.readTextFile(`${folder}/labels.csv`))
+      .replaceAll("positive", "warm").replaceAll("negative", "cold");
+    await Deno.writeTextFile(`${folder}/own.csv`, own);
+    const second = await runTask("train", [
+      ...common.slice(1),
+      `--data=csv:${folder}/own.csv`,
+      "--taxonomy=temperature",
+      `--out=${out}`,
+    ]);
+    assert.equal(second.code, 0, second.stderr);
+    assert.match(second.stdout, /a test split of/);
+    const manifest = JSON.parse(await Deno.readTextFile(`${out}/manifest.json`));
+    assert.deepEqual(
+      manifest.taxonomies.map(({ id }: { id: string }) => id),
+      ["polarity", "temperature"],
+    );
+    const classified = await runTask("classify", ["--bundle", out, "--json", `${folder}/00.jpg`]);
+    assert.equal(classified.code, 0, classified.stderr);
+    assert.deepEqual(
+      JSON.parse(classified.stdout).predictions.map((p: { taxonomy: string }) => p.taxonomy),
+      ["polarity", "temperature"],
+    );
+  });
+
+  await t.step("another encoder's head does not go into it", async () => {
+    const other = `${folder}/other`;
+    await Deno.mkdir(other);
+    const { mean, std } = CLIP_PREPROCESSING;
+    await Deno.writeFile(
+      `${other}/encoder.onnx`,
+      buildStatisticsEncoder({ size: 32, mean, std }),
+    );
+    await Deno.writeTextFile(
+      `${other}/preprocessor_config.json`,
+      JSON.stringify({ size: 32, image_mean: mean, image_std: std }),
+    );
+    const run = await train(
+      `--encoder=${other}/encoder.onnx`,
+      "--taxonomy=polarity",
+      `--out=${out}`,
+    );
+    assert.equal(run.code, 2, "an option given twice is an error");
+    const before = await readFolder(out);
+    const refused = await runTask("train", [
+      ...common.filter((arg) => !arg.startsWith("--encoder")),
+      `--encoder=${other}/encoder.onnx`,
+      "--taxonomy=polarity",
+      `--out=${out}`,
+    ]);
+    assert.equal(refused.code, 1);
+    assert.match(refused.stderr, /another encoder/);
+    assert.deepEqual(await readFolder(out), before);
+  });
+});
+
+Deno.test("train gives the same bytes for the same seed, and others for another", async () => {
+  const outs = [`${folder}/same/a/b`, `${folder}/same/c/b`, `${folder}/same/d/b`];
+  for (const [i, out] of outs.entries()) {
+    const run = await train("--taxonomy=polarity", `--out=${out}`, `--seed=${i === 2 ? 8 : 7}`);
+    assert.equal(run.code, 0, run.stderr);
+  }
+  const [first, second, third] = await Promise.all(outs.map((out) => readFolder(out)));
+  assert.deepEqual(first, second);
+  const head = "heads/cross-entropy-polarity.safetensors";
+  assert.notEqual(first[head], third[head]);
+});
+
+Deno.test("train leaves out pictures that cannot be read, and names them", async () => {
+  const table = await Deno.readTextFile(`${folder}/labels.csv`);
+  await Deno.writeFile(`${folder}/broken.jpg`, new Uint8Array([0xff, 0xd8, 0xff, 0xe0]));
+  await Deno.writeTextFile(
+    `${folder}/flawed.csv`,
+    `${table}broken.jpg,positive,h0\nmissing.jpg,negative,h1\n`,
+  );
+  const run = await runTask("train", [
+    ...common.slice(1),
+    `--data=csv:${folder}/flawed.csv`,
+    "--taxonomy=polarity",
+    `--out=${folder}/flawed`,
+    "--json",
+  ]);
+  assert.equal(run.code, 0, run.stderr);
+  assert.match(run.stderr, /Left out broken\.jpg: The JPEG ends before its data does/);
+  assert.match(run.stderr, /Left out missing\.jpg: there is no such file/);
+  assert.equal(JSON.parse(run.stdout).data.unreadable.length, 2);
+  assert.equal(JSON.parse(run.stdout).data.cached, 48, "every embedding was known");
+});
+
+const MISTAKES: readonly (readonly [string, string[], number, RegExp])[] = [
+  ["no data", ["--encoder=e", "--taxonomy=polarity", "--out=o"], 2, /--data is needed/],
+  ["an unknown option", ["--dta=x"], 2, /no option --dta/],
+  ["a number that is none", [...common, "--folds=two"], 2, /--folds must be a whole number/],
+  [
+    "an encoder that is not there",
+    [`--data=csv:${folder}/labels.csv`, "--encoder=/none.onnx", "--taxonomy=polarity", "--out=o"],
+    1,
+    /Cannot read the encoder \/none\.onnx/,
+  ],
+  [
+    "labels of another taxonomy",
+    [...common, "--taxonomy=primary", `--out=${folder}/x`],
+    1,
+    /the label "negative", which primary does not/,
+  ],
+  [
+    "more folds than groups",
+    [...common, "--taxonomy=polarity", `--out=${folder}/x`, "--folds=13"],
+    1,
+    /Cannot split the pictures/,
+  ],
+  [
+    "a folder with other files",
+    [...common, "--taxonomy=polarity", `--out=${folder}`],
+    1,
+    /holds other files/,
+  ],
+];
+
+for (const [mistake, args, code, message] of MISTAKES) {
+  Deno.test(`train says in one line what is wrong with ${mistake}`, async () => {
+    const run = await runTask("train", args);
+    assert.equal(run.code, code, run.stderr);
+    assert.match(run.stderr, message);
+    assert.ok(!run.stderr.includes("    at "), "a stack trace");
+  });
+}
+
+globalThis.addEventListener("unload", () => Deno.removeSync(folder, { recursive: true }));
