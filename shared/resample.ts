@@ -38,6 +38,7 @@ interface Taps {
 function taps(input: number, output: number, start: number, length: number): Taps {
   const scale = input / output;
   const stretch = Math.max(scale, 1);
+  const shrink = 1 / stretch;
   const support = SUPPORT * stretch;
   const width = Math.ceil(support) * 2 + 1;
   const first = new Int32Array(length);
@@ -50,7 +51,7 @@ function taps(input: number, output: number, start: number, length: number): Tap
     const to = Math.min(Math.trunc(center + support + 0.5), input);
     let sum = 0;
     for (let j = 0; j < to - from; j++) {
-      exact[j] = bicubic((j + from - center + 0.5) / stretch);
+      exact[j] = bicubic((j + from - center + 0.5) * shrink);
       sum += exact[j];
     }
     for (let j = 0; j < to - from; j++) {
@@ -121,7 +122,9 @@ function resampleRows(
   firstRow: number,
   lastRow: number,
 ): Uint8Array {
-  const { data, offset, strideX, strideY } = picture;
+  const { offset, strideX, strideY } = picture;
+  // Decoders give arrays of several types; an engine that has seen two runs this loop at little over half its speed.
+  const data = new Uint8Array(picture.data.buffer, picture.data.byteOffset, picture.data.length);
   const { first, count, weights, width } = across;
   const columns = first.length;
   const out = new Uint8Array((lastRow - firstRow) * columns * 3);
@@ -162,12 +165,19 @@ function resampleColumns(
   for (let y = 0; y < first.length; y++) {
     const start = (first[y] - firstRow) * stride;
     const end = y * width + count[y];
-    for (let x = 0; x < stride; x++) {
-      let sum = HALF;
-      for (let w = y * width, i = start + x; w < end; w++, i += stride) {
-        sum = (sum + Math.imul(rows[i], weights[w])) | 0;
+    for (let x = start; x < start + stride; x += 3) {
+      let red = HALF;
+      let green = HALF;
+      let blue = HALF;
+      for (let w = y * width, i = x; w < end; w++, i += stride) {
+        const weight = weights[w];
+        red = (red + Math.imul(rows[i], weight)) | 0;
+        green = (green + Math.imul(rows[i + 1], weight)) | 0;
+        blue = (blue + Math.imul(rows[i + 2], weight)) | 0;
       }
-      out[o++] = toByte(sum);
+      out[o++] = toByte(red);
+      out[o++] = toByte(green);
+      out[o++] = toByte(blue);
     }
   }
   return out;
