@@ -87,6 +87,8 @@ export interface Manifest {
   provenance: Record<string, string>;
   /** Of the weights, which is not that of the code. */
   license: string;
+  /** Markdown that opens the model card. */
+  about?: string | undefined;
   /** Markdown. */
   modelCard?: BundleFile | undefined;
 }
@@ -130,6 +132,7 @@ const taxonomy = z.object({
   labels: z.array(z.object({ id, title: z.string() })).min(2),
   methods: z.array(method).min(1),
 });
+
 const manifest: z.ZodType<Manifest> = z.object({
   format: z.literal(FORMAT),
   name: id,
@@ -151,6 +154,7 @@ const manifest: z.ZodType<Manifest> = z.object({
   taxonomies: z.array(taxonomy).min(1),
   provenance: z.record(z.string(), z.string()),
   license: z.string(),
+  about: z.string().optional(),
   modelCard: file.optional(),
 });
 

@@ -2,19 +2,12 @@
  * Bundles on disk, written whole or not at all.
  */
 
-import { type Bundle, type BundleSource, MANIFEST_PATH, openBundle } from "@clip-e/shared";
+import { type BundleSource, MANIFEST_PATH, openBundle } from "@clip-e/shared";
+import type { BundleDraft } from "./bundle_draft.ts";
 import { TrainerError } from "./errors.ts";
 
 /** A bundle's files, by path relative to it. */
 export type BundleFiles = ReadonlyMap<string, Uint8Array<ArrayBuffer>>;
-
-/** A bundle that lies in a folder. */
-export interface BundleOnDisk {
-  /** Opened and checked. */
-  readonly bundle: Bundle;
-  /** Its files, but for those that it does not name. */
-  readonly files: Map<string, Uint8Array<ArrayBuffer>>;
-}
 
 function folderSource(folder: string): BundleSource {
   return {
@@ -28,14 +21,14 @@ function folderSource(folder: string): BundleSource {
 }
 
 /**
- * Reads the bundle that a folder holds.
+ * Reads the bundle that a folder holds, to be added to.
  *
  * @param folder that may not exist
  * @returns the bundle, or `undefined` when there is no folder or nothing in it
  * @throws {TrainerError} when the folder holds something else
  * @throws {ClipEError} when the bundle is damaged
  */
-export async function readBundleFolder(folder: string): Promise<BundleOnDisk | undefined> {
+export async function readBundleFolder(folder: string): Promise<BundleDraft | undefined> {
   const source = folderSource(folder);
   if (!await source.read(MANIFEST_PATH)) {
     if (await isEmpty(folder)) return undefined;
@@ -44,18 +37,17 @@ export async function readBundleFolder(folder: string): Promise<BundleOnDisk | u
     );
   }
   const bundle = await openBundle(source);
-  const { encoders, golden, heads, prompts, modelCard } = bundle.manifest;
-  const named = [golden, ...encoders, ...heads, ...prompts].map(({ file }) => file.path);
-  const files = new Map<string, Uint8Array<ArrayBuffer>>();
-  for (const path of [...named, ...(modelCard ? [modelCard.path] : [])]) {
-    const bytes = await source.read(path);
-    if (bytes) files.set(path, bytes);
-  }
   const [fault] = bundle.faults;
   if (fault) {
     throw new TrainerError(`Cannot add to the bundle ${folder}: ${fault.part}: ${fault.detail}`);
   }
-  return { bundle, files };
+  const { encoders, golden, heads, prompts } = bundle.manifest;
+  const files = new Map<string, Uint8Array<ArrayBuffer>>();
+  for (const { file: { path } } of [golden, ...encoders, ...heads, ...prompts]) {
+    const bytes = await source.read(path);
+    if (bytes) files.set(path, bytes);
+  }
+  return { manifest: bundle.manifest, files };
 }
 
 async function isEmpty(folder: string): Promise<boolean> {

@@ -1,6 +1,6 @@
 /**
  * The model card: what a bundle is for, how well it does and where it comes from. It says nothing that the manifest does
- * not; the opening words are the user's.
+ * not; its opening words are the user's.
  */
 
 import type { Manifest } from "@clip-e/shared";
@@ -19,11 +19,10 @@ const COLUMNS: readonly (readonly [figure: string, heading: string])[] = [
 /**
  * Writes the model card.
  *
- * @param manifest without the card's own entry
- * @param about Markdown that opens the card
+ * @param manifest whose own entry of the card does not matter
  * @returns Markdown
  */
-export function writeModelCard(manifest: Manifest, about: string): string {
+export function writeModelCard(manifest: Manifest): string {
   const { name, encoders: [encoder], embeddingSpace, taxonomies, provenance, license } = manifest;
   const methods = taxonomies.flatMap(({ id, methods }) => methods.map((entry) => ({ id, entry })));
   const rows = methods.map(({ id, entry }) => [
@@ -40,7 +39,7 @@ export function writeModelCard(manifest: Manifest, about: string): string {
   const origins = Object.entries(provenance).map(([part, words]) => `- ${part}: ${words}`);
   return [
     `# ${name}`,
-    about.trim(),
+    manifest.about ?? "",
     "## Intended use",
     "It estimates the sentiment that a picture **evokes** in people who look at it, as raters gave it. It does not " +
     "tell the feelings of people shown in the picture, and should not be used to judge people.",

@@ -5,7 +5,14 @@
 
 import { findTaxonomy, sha256, type Taxonomy } from "@clip-e/shared";
 import { type FlagValues, readCommandLine, UsageError } from "@clip-e/shared/command-line";
-import { buildBundle, type BundleIdentity, checkSameEncoder } from "./bundle_builder.ts";
+import {
+  beginBundle,
+  type BundleDraft,
+  type BundleIdentity,
+  finishBundle,
+  withHead,
+  withMethod,
+} from "./bundle_draft.ts";
 import { readBundleFolder, writeBundleFolder } from "./bundle_folder.ts";
 import { type Dataset, readDataset } from "./dataset.ts";
 import { embedDataset, type EmbeddedDataset } from "./embed_dataset.ts";
@@ -214,6 +221,29 @@ async function identify(
   };
 }
 
+/**
+ * Refuses a bundle whose encoder is another one, before any work is done.
+ *
+ * @throws {TrainerError} saying what differs
+ */
+function checkSameEncoder(
+  { manifest: { name, encoders, embeddingSpace } }: BundleDraft,
+  encoder: EncoderFile,
+  identity: BundleIdentity,
+): void {
+  if (!encoders.some(({ file }) => file.sha256 === encoder.sha256)) {
+    throw new TrainerError(
+      `Cannot add a head to the bundle ${name}: it has another encoder. Name a new folder`,
+    );
+  }
+  if (embeddingSpace.id !== identity.embeddingSpace) {
+    throw new TrainerError(
+      `Cannot add a head to the bundle ${name}: its embedding space is ${embeddingSpace.id}, ` +
+        `not ${identity.embeddingSpace}. Name it with --space`,
+    );
+  }
+}
+
 function baseName(path: string): string {
   return path.replace(/\/+$/, "").replace(/^.*[:/]/, "");
 }
@@ -242,16 +272,23 @@ async function run(options: Options, signal: AbortSignal): Promise<TrainingRepor
 
   const groups = groupBy === undefined ? "" : `, grouped by ${groupBy}`;
   const source = `${baseName(required.data)}, ${data.examples.length} pictures`;
-  const files = await buildBundle(existing, file, identity, {
-    taxonomy,
-    head: outcome.head,
-    temperature: outcome.temperature,
-    figures: outcome.figures,
-    measured: `${outcome.protocol}${groups}, on ${source}`,
-    training: `trained on ${source} (digest ${data.digest}), seed ${options.seed}, ` +
+  const head = `cross-entropy-${taxonomy.id}`;
+  const draft = existing ?? await beginBundle(file, identity);
+  const headed = await withHead(
+    draft,
+    head,
+    outcome.head,
+    `trained on ${source} (digest ${data.digest}), seed ${options.seed}, ` +
       `${outcome.head.img_fc1.units} hidden units in ${options.members} averaged heads, ` +
       `best epochs ${outcome.bestEpochs.join(", ")}`,
-  });
+  );
+  const files = await finishBundle(withMethod(headed, taxonomy, {
+    method: "cross-entropy",
+    head,
+    temperature: outcome.temperature,
+    figures: { ...outcome.figures },
+    measured: `${outcome.protocol}${groups}, on ${source}`,
+  }));
   await writeBundleFolder(required.out, files);
   if (options.predictions !== undefined) {
     await writePredictions(options.predictions, data, taxonomy, outcome);

@@ -1,0 +1,200 @@
+/**
+ * A bundle in the making: its manifest and its files, in step with each other. Each function gives a new draft; the same
+ * steps give the same bytes.
+ */
+
+import {
+  describeFile,
+  type Head,
+  type Manifest,
+  MANIFEST_PATH,
+  type ManifestMethod,
+  type Prompts,
+  type Taxonomy,
+  writeGolden,
+  writeHead,
+  writeManifest,
+  writePrompts,
+} from "@clip-e/shared";
+import type { BundleFiles } from "./bundle_folder.ts";
+import type { EncoderFile } from "./encoder_file.ts";
+import { writeModelCard } from "./model_card.ts";
+
+/** A bundle in the making. */
+export interface BundleDraft {
+  /** What it says of itself so far. */
+  readonly manifest: Manifest;
+  /** Its files, but for the manifest and the model card. */
+  readonly files: BundleFiles;
+}
+
+/** What a bundle is called and whose it is. */
+export interface BundleIdentity {
+  /** What answers call the model. */
+  readonly name: string;
+  /** The id of the embedding space. */
+  readonly embeddingSpace: string;
+  /** Of the weights. */
+  readonly license: string;
+  /** Where the encoder comes from, in words. */
+  readonly encoderOrigin: string;
+  /** Markdown that opens the model card. */
+  readonly about: string;
+}
+
+/** How far an embedding may lie from the golden one: float kernels differ by less than a thousandth of this. */
+const GOLDEN_TOLERANCE = 1e-3;
+
+const GOLDEN_PATH = "golden.safetensors";
+const ENCODER_PATH = "encoder.onnx";
+const CARD_PATH = "README.md";
+
+/**
+ * Begins a bundle around an encoder.
+ *
+ * @param encoder open
+ * @param identity what the bundle is
+ */
+export async function beginBundle(
+  encoder: EncoderFile,
+  identity: BundleIdentity,
+): Promise<BundleDraft> {
+  const { resize, crop, mean, std, interpolation } = encoder.preprocessing;
+  const golden = writeGolden(encoder.goldenEmbedding);
+  const manifest: Manifest = {
+    format: 1,
+    name: identity.name,
+    embeddingSpace: { id: identity.embeddingSpace, size: encoder.goldenEmbedding.length },
+    encoders: [{
+      file: await describeFile(ENCODER_PATH, encoder.bytes),
+      precision: "float32",
+      backends: ["wasm"],
+      input: { resize, crop },
+      mean: [...mean],
+      std: [...std],
+      interpolation,
+    }],
+    golden: {
+      formula: "waves-1",
+      file: await describeFile(GOLDEN_PATH, golden),
+      tolerance: GOLDEN_TOLERANCE,
+    },
+    heads: [],
+    prompts: [],
+    taxonomies: [],
+    provenance: { encoder: identity.encoderOrigin },
+    license: identity.license,
+    ...(identity.about.trim() !== "" && { about: identity.about.trim() }),
+  };
+  return { manifest, files: new Map([[ENCODER_PATH, encoder.bytes], [GOLDEN_PATH, golden]]) };
+}
+
+/**
+ * Adds a head, or puts it in the place of the one by its id.
+ *
+ * @param draft to add to
+ * @param id of the head
+ * @param head the head
+ * @param origin how and on what it was trained, in words
+ */
+export async function withHead(
+  { manifest, files }: BundleDraft,
+  id: string,
+  head: Head,
+  origin: string,
+): Promise<BundleDraft> {
+  const path = `heads/${id}.safetensors`;
+  const bytes = writeHead(head);
+  const entry = {
+    id,
+    kind: head.kind,
+    embeddingSpace: manifest.embeddingSpace.id,
+    file: await describeFile(path, bytes),
+  };
+  return {
+    manifest: {
+      ...manifest,
+      heads: [...manifest.heads.filter((other) => other.id !== id), entry],
+      provenance: { ...manifest.provenance, [`heads/${id}`]: origin },
+    },
+    files: new Map(files).set(path, bytes),
+  };
+}
+
+/**
+ * Adds a taxonomy's prompts, or puts them in the place of those that it has.
+ *
+ * @param draft to add to
+ * @param taxonomy its id
+ * @param texts per label, in order, what its vector was made from
+ * @param prompts unit vectors, in label order
+ */
+export async function withPrompts(
+  { manifest, files }: BundleDraft,
+  taxonomy: string,
+  texts: readonly (readonly string[])[],
+  prompts: Prompts,
+): Promise<BundleDraft> {
+  const path = `prompts/${taxonomy}.safetensors`;
+  const bytes = writePrompts(prompts);
+  const entry = {
+    taxonomy,
+    embeddingSpace: manifest.embeddingSpace.id,
+    texts: texts.map((some) => [...some]),
+    file: await describeFile(path, bytes),
+  };
+  return {
+    manifest: {
+      ...manifest,
+      prompts: [...manifest.prompts.filter((other) => other.taxonomy !== taxonomy), entry],
+    },
+    files: new Map(files).set(path, bytes),
+  };
+}
+
+/** What comes first where nothing was measured. */
+const UNMEASURED_ORDER = ["cross-entropy", "contrastive", "zero-shot"];
+
+/**
+ * Adds a way to answer for a taxonomy, or puts it in the place of the one by its name. Methods stand in the order of their
+ * measured accuracy, then those that were not measured.
+ *
+ * @param draft to add to
+ * @param taxonomy whose labels it answers with; begun if need be
+ * @param method how
+ */
+export function withMethod(
+  { manifest, files }: BundleDraft,
+  { id, title, labels }: Pick<Taxonomy, "id" | "title" | "labels">,
+  method: ManifestMethod,
+): BundleDraft {
+  const known = manifest.taxonomies.find((taxonomy) => taxonomy.id === id);
+  const others = known?.methods.filter((entry) => entry.method !== method.method) ?? [];
+  const accuracy = (entry: ManifestMethod) => entry.figures?.accuracy ?? -1;
+  const rank = (entry: ManifestMethod) => UNMEASURED_ORDER.indexOf(entry.method);
+  const taxonomy = {
+    id,
+    title,
+    labels: labels.map(({ id, title }) => ({ id, title })),
+    methods: [method, ...others].sort((a, b) => accuracy(b) - accuracy(a) || rank(a) - rank(b)),
+  };
+  const taxonomies = known
+    ? manifest.taxonomies.map((entry) => entry === known ? taxonomy : entry)
+    : [...manifest.taxonomies, taxonomy];
+  return { manifest: { ...manifest, taxonomies }, files };
+}
+
+/**
+ * Finishes a bundle: writes its model card and its manifest.
+ *
+ * @param draft with at least one method
+ * @returns every file
+ * @throws {ClipEError} `invalid-bundle`, when a reader would refuse it
+ */
+export async function finishBundle({ manifest, files }: BundleDraft): Promise<BundleFiles> {
+  const card = new TextEncoder().encode(writeModelCard(manifest));
+  const modelCard = await describeFile(CARD_PATH, card);
+  return new Map(files)
+    .set(CARD_PATH, card)
+    .set(MANIFEST_PATH, writeManifest({ ...manifest, modelCard }));
+}
