@@ -18,7 +18,7 @@ import {
 import { decodePicture } from "./decode/decode_picture.ts";
 import { createDecoders, type DecoderModules } from "./decode/decoders.ts";
 import { type Encoder, openEncoder } from "./encoder.ts";
-import { describeTaxonomies, type ModelInfo } from "./model_info.ts";
+import { describeTaxonomies, findMisfits, type ModelInfo } from "./model_info.ts";
 import { type ClassifyOptions, planPredictions } from "./plan.ts";
 import { type Prediction, scoreEmbedding } from "./score.ts";
 
@@ -216,7 +216,7 @@ function describeModel(
       crop: entry.input.crop,
     },
     taxonomies: describeTaxonomies(bundle),
-    faults: [...faults, ...bundle.faults],
+    faults: [...faults, ...bundle.faults, ...findMisfits(bundle)],
     provenance: manifest.provenance,
     license: manifest.license,
     ...(modelCard !== undefined && { modelCard }),

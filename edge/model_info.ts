@@ -83,7 +83,7 @@ export function describeTaxonomies(bundle: Bundle): TaxonomyInfo[] {
         method,
         temperature: entry.temperature,
         available: fault === undefined,
-        ...(fault && { fault }),
+        ...(fault && { fault: fault.fault }),
         ...(entry.figures && { figures: entry.figures }),
         ...(entry.measured !== undefined && { measured: entry.measured }),
       }];
@@ -91,25 +91,46 @@ export function describeTaxonomies(bundle: Bundle): TaxonomyInfo[] {
   }));
 }
 
+/**
+ * Finds parts that are whole and do not fit together, such as a head with fewer units than its taxonomy has labels.
+ *
+ * @param bundle opened; faults that it knows of are not told again
+ */
+export function findMisfits(bundle: Bundle): PartFault[] {
+  return bundle.manifest.taxonomies.flatMap((taxonomy) =>
+    taxonomy.methods.flatMap((entry) => {
+      if (!METHODS.some((known) => known === entry.method)) return [];
+      const fault = findFault(bundle, taxonomy, entry);
+      return fault?.fault === "invalid" && !bundle.faults.includes(fault) ? [fault] : [];
+    })
+  );
+}
+
 /** Why a method cannot be used; `undefined` when it can. */
 function findFault(
   bundle: Bundle,
   { id, labels }: ManifestTaxonomy,
   entry: ManifestMethod,
-): PartFault["fault"] | undefined {
+): PartFault | undefined {
   const head = entry.head === undefined ? undefined : bundle.heads.get(entry.head);
   const prompts = bundle.prompts.get(id);
-  const faultOf = (part: string) =>
-    bundle.faults.find((fault) => fault.part === part)?.fault ?? "missing";
-  if (entry.method !== "zero-shot" && !head) return faultOf(`heads/${entry.head}`);
-  if (entry.method !== "cross-entropy" && !prompts) return faultOf(`prompts/${id}`);
+  const missing = (part: string): PartFault =>
+    bundle.faults.find((fault) => fault.part === part) ??
+      { part, fault: "missing", detail: `${entry.method} for ${id} needs it` };
+  if (entry.method !== "zero-shot" && !head) return missing(`heads/${entry.head}`);
+  if (entry.method !== "cross-entropy" && !prompts) return missing(`prompts/${id}`);
 
-  // Parts that are whole, and do not fit together.
   const fits = {
     "cross-entropy": () =>
       head?.kind === "cross-entropy" && Math.max(head.preds.units, 2) === labels.length,
     "contrastive": () => head?.kind === "contrastive" && head.img_fc2.units === prompts?.size,
     "zero-shot": () => prompts?.size === bundle.manifest.embeddingSpace.size,
   }[entry.method as Method];
-  return fits() ? undefined : "invalid";
+  if (fits()) return undefined;
+  const needs = entry.method === "zero-shot" ? `prompts/${id}` : `heads/${entry.head}`;
+  return {
+    part: needs,
+    fault: "invalid",
+    detail: `${needs} does not fit ${entry.method} for ${id}, which has ${labels.length} labels`,
+  };
 }

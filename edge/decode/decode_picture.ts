@@ -57,6 +57,7 @@ async function decode(
   try {
     decoded = await decoders[header.type](bytes);
   } catch (cause) {
+    if (cause instanceof ClipEError) throw cause;
     throw undecodable(name, "its data is damaged", cause);
   }
   if (decoded.width !== header.width || decoded.height !== header.height) {

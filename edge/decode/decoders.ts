@@ -7,6 +7,7 @@
  * that follow), and WebAssembly memory never shrinks.
  */
 
+import { ClipEError } from "@clip-e/shared";
 import startMozjpeg from "@jsquash/jpeg/codec/dec/mozjpeg_dec.js";
 import startLibwebp from "@jsquash/webp/codec/dec/webp_dec.js";
 import type { PictureType } from "./picture_header.ts";
@@ -25,7 +26,7 @@ export interface DecodedRows {
 /** Loads the compiled module of one decoder. */
 export type DecoderModules = Readonly<Record<PictureType, () => Promise<WebAssembly.Module>>>;
 
-/** Decodes whole files of each type; throws anything at all when it cannot. */
+/** Decodes whole files of each type; throws anything at all when it cannot, and a `ClipEError` when that is not the file's fault. */
 export type Decoders = Readonly<Record<PictureType, (bytes: Uint8Array) => Promise<DecodedRows>>>;
 
 /** A running decoder. */
@@ -67,9 +68,9 @@ function keep(
   let module: Promise<WebAssembly.Module> | undefined;
   let instance: DecoderInstance | undefined;
   return async (bytes) => {
-    module ??= load().catch((error) => {
+    module ??= load().catch((cause) => {
       module = undefined;
-      throw error;
+      throw new ClipEError("internal", "The decoder of this picture's type did not load", { cause });
     });
     const decode = instance ?? await instantiate(await module);
     instance = undefined;

@@ -30,7 +30,7 @@
  * @typedef {{
  *   name?: string,
  *   bundle?: string,
- *   embeddingSpace?: string,
+ *   embeddingSpace?: { id: string, size: number },
  *   license?: string,
  *   taxonomies?: Taxonomy[],
  *   modelCard?: string,
@@ -437,7 +437,7 @@ async function showModel() {
     ["Name", name],
     ["Answers", answers.join(", ")],
     ["Licence of the weights", license],
-    ["Embedding space", embeddingSpace],
+    ["Embedding space", embeddingSpace && `${embeddingSpace.id} (${embeddingSpace.size} numbers)`],
     ["Bundle", bundle],
   ];
   for (const [term, text] of facts) {

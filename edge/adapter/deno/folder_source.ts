@@ -3,6 +3,7 @@
  */
 
 import { type BundleSource, ClipEError } from "@clip-e/shared";
+import { fileURLToPath } from "node:url";
 
 /**
  * Reads files below a folder.
@@ -11,7 +12,7 @@ import { type BundleSource, ClipEError } from "@clip-e/shared";
  * @returns a source that has nothing for files that do not exist, and throws for those that may not be read
  */
 export function folderSource(folder: string | URL): BundleSource {
-  const location = (folder instanceof URL ? folder.pathname : folder).replace(/\/$/, "");
+  const location = (folder instanceof URL ? fileURLToPath(folder) : folder).replace(/\/$/, "");
   return {
     location,
     read: (file) =>

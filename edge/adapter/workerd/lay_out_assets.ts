@@ -4,6 +4,7 @@
 
 import { openBundle } from "@clip-e/shared";
 import { readCommandLine } from "@clip-e/shared/command-line";
+import { fileURLToPath } from "node:url";
 import { fail } from "../deno/fail.ts";
 import { folderSource } from "../deno/folder_source.ts";
 
@@ -43,7 +44,7 @@ async function main(): Promise<void> {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
   });
   await copyFolder(folder, `${out}/bundle`);
-  await copyFolder(new URL("../../page", import.meta.url).pathname, `${out}/page`);
+  await copyFolder(fileURLToPath(new URL("../../page", import.meta.url)), `${out}/page`);
   for (const name of ["swagger-ui.css", "swagger-ui-bundle.js"]) {
     const source = new URL(import.meta.resolve(`swagger-ui-dist/${name}`));
     await Deno.copyFile(source, `${out}/page/${name}`);
