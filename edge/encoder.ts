@@ -15,6 +15,7 @@ export interface Encoder {
    *
    * @param pixels `[3, S, S]`, preprocessed
    * @returns `[D]`, as the model gives it, not normalised
+   * @throws {ClipEError} `invalid-bundle`, when the output is not an embedding; `internal`, when it is not finite
    */
   encode(pixels: Float32Array): Promise<Float32Array>;
   /** Frees the session. */
@@ -24,6 +25,12 @@ export interface Encoder {
 // More threads need a worker from a blob URL, which Deno refuses; parallelism comes from workers of our own.
 ort.env.wasm.numThreads = 1;
 ort.env.logLevel = "error";
+
+/**
+ * The web's `Worker`. Where a runtime has Node's modules too, as Deno does, ONNX Runtime puts Node's `Worker` in its place
+ * when it starts, and whoever makes one afterwards waits for a message that never comes.
+ */
+const webWorker = Object.getOwnPropertyDescriptor(globalThis, "Worker");
 
 /**
  * Opens an encoder with ONNX Runtime's WebAssembly backend, on one thread.
@@ -39,6 +46,8 @@ export async function openEncoder(model: Uint8Array, crop: number): Promise<Enco
     session = await ort.InferenceSession.create(model, { executionProviders: ["wasm"] });
   } catch (cause) {
     throw unusable(`ONNX Runtime refuses it: ${cause instanceof Error ? cause.message : cause}`);
+  } finally {
+    if (webWorker) Object.defineProperty(globalThis, "Worker", webWorker);
   }
   const [input, ...otherInputs] = session.inputNames;
   if (otherInputs.length > 0) {
@@ -54,11 +63,17 @@ export async function openEncoder(model: Uint8Array, crop: number): Promise<Enco
         );
       }
       const tensor = new ort.Tensor("float32", pixels, [1, 3, crop, crop]);
-      const result = (await session.run({ [input]: tensor }, [output]))[output];
-      if (!(result.data instanceof Float32Array)) {
-        throw unusable(`its output ${output} is of type ${result.type}, not float32`);
+      const { data, dims, type } = (await session.run({ [input]: tensor }, [output]))[output];
+      if (!(data instanceof Float32Array)) {
+        throw unusable(`its output ${output} is of type ${type}, not float32`);
       }
-      return result.data.slice();
+      if (dims.length !== 2 || dims[0] !== 1) {
+        throw unusable(`its output ${output} has the shape [${dims}], not [1, D]`);
+      }
+      if (!data.every(Number.isFinite)) {
+        throw new ClipEError("internal", "The encoder gave a number that is not finite");
+      }
+      return data.slice();
     },
     close: () => session.release(),
   };

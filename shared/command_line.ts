@@ -17,6 +17,8 @@ export interface Flag {
   readonly default?: string | number;
   /** The smallest value of a number. */
   readonly min?: number;
+  /** The largest value of a number. */
+  readonly max?: number;
   /** An environment variable that stands in when the option is not given. */
   readonly env?: string;
   /** A line for the help. */
@@ -122,10 +124,12 @@ function readNumber(source: string, flag: Flag, text: string): number {
   const value = Number(text);
   const isWhole = flag.kind === "integer";
   const isFit = isWhole ? Number.isSafeInteger(value) : Number.isFinite(value);
-  if (text.trim() !== "" && isFit && value >= (flag.min ?? -Infinity)) return value;
-  const from = flag.min === undefined ? "" : ` from ${flag.min}`;
+  const { min = -Infinity, max = Infinity } = flag;
+  if (text.trim() !== "" && isFit && value >= min && value <= max) return value;
+  const from = min === -Infinity ? "" : ` from ${min}`;
+  const to = max === Infinity ? "" : ` to ${max}`;
   throw new UsageError(
-    `${source} must be a ${isWhole ? "whole " : ""}number${from}, got ${JSON.stringify(text)}`,
+    `${source} must be a ${isWhole ? "whole " : ""}number${from}${to}, got ${JSON.stringify(text)}`,
   );
 }
 

@@ -207,7 +207,11 @@ function checkReferences(manifest: Manifest): void {
     }
   }
   for (const taxonomy of manifest.taxonomies) {
+    checkUnique(`taxonomy ${taxonomy.id} method`, taxonomy.methods.map(({ method }) => method));
     for (const { method, head } of taxonomy.methods) {
+      if (head === undefined && ["cross-entropy", "contrastive"].includes(method)) {
+        throw new Error(`taxonomy ${taxonomy.id} answers ${method}, but names no head`);
+      }
       if (head !== undefined && !manifest.heads.some(({ id }) => id === head)) {
         throw new Error(
           `taxonomy ${taxonomy.id} answers ${method} by the head ${head}, which is not listed`,

@@ -1,38 +1,57 @@
 /**
- * Admission: how many pictures may be in the house at once. One that would wait too long is turned away at the door, so
- * that those inside are answered.
+ * Admission: how many pictures, and how many bytes of uploads, may be in the house at once. What would wait too long or
+ * fill the memory is turned away at the door, so that those inside are answered.
  */
 
 import { ClipEError } from "@clip-e/shared";
 
-/** Counts pictures in and out. */
-export interface Admission {
+/** What one request holds. */
+export interface Ticket {
   /**
-   * Runs a task that holds pictures.
+   * Makes room for bytes of the upload, as they come.
    *
-   * @param count how many pictures
-   * @throws {ClipEError} `queue-full`, when they have no room
+   * @throws {ClipEError} `queue-full`, when there is none
    */
-  <T>(count: number, task: () => Promise<T>): Promise<T>;
+  addBytes(count: number): void;
+  /**
+   * Makes room for pictures, before they are computed.
+   *
+   * @throws {ClipEError} `queue-full`, when there is none
+   */
+  addPictures(count: number): void;
+  /** Gives everything back. */
+  leave(): void;
 }
 
+/** Lets requests in. */
+export type Admission = () => Ticket;
+
 /**
- * Makes an admission.
+ * Makes an admission. A request on an idle server is let in, whatever it holds.
  *
- * @param places pictures being computed or waiting
+ * @param maxPictures being computed or waiting
+ * @param maxBytes of uploads that are read, waiting or computed
  */
-export function createAdmission(places: number): Admission {
-  let inside = 0;
-  return async (count, task) => {
-    // A request of many pictures on an idle server is let in whole, whatever the places.
-    if (inside > 0 && inside + count > places) {
+export function createAdmission(maxPictures: number, maxBytes: number): Admission {
+  const inside = { pictures: 0, bytes: 0 };
+  const take = (held: typeof inside, what: keyof typeof inside, count: number, most: number) => {
+    const others = inside[what] - held[what];
+    if (others > 0 && inside[what] + count > most) {
       throw new ClipEError("queue-full", "Too many pictures are waiting: try again in a moment");
     }
-    inside += count;
-    try {
-      return await task();
-    } finally {
-      inside -= count;
-    }
+    inside[what] += count;
+    held[what] += count;
+  };
+  return () => {
+    const held = { pictures: 0, bytes: 0 };
+    return {
+      addBytes: (count) => take(held, "bytes", count, maxBytes),
+      addPictures: (count) => take(held, "pictures", count, maxPictures),
+      leave() {
+        inside.pictures -= held.pictures;
+        inside.bytes -= held.bytes;
+        held.pictures = held.bytes = 0;
+      },
+    };
   };
 }

@@ -13,7 +13,7 @@ import { createAdmission } from "./admission.ts";
 import { describeApi } from "./openapi.ts";
 import { type PageSource, servePage } from "./page.ts";
 import { problemResponse, toProblem } from "./problem.ts";
-import { readQuery } from "./query.ts";
+import { readQuery, refuseQuery } from "./query.ts";
 import { serverTiming } from "./server_timing.ts";
 import { readUpload } from "./upload.ts";
 
@@ -23,6 +23,8 @@ export interface AppOptions {
   readonly maxBytes?: number;
   /** The most `image` parts of a multipart upload. By default 16. */
   readonly maxPictures?: number;
+  /** Bytes of uploads that may be in memory at once; more are answered 503. By default 256 MiB. */
+  readonly maxBytesInFlight?: number;
   /** Pictures that may wait, beside those being computed; more are answered 503. By default 64. */
   readonly maxQueue?: number;
   /** How long an upload may take, in milliseconds. By default 30 seconds. */
@@ -48,6 +50,7 @@ export interface EdgeApp {
 export const APP_DEFAULTS = {
   maxBytes: 20 * 1024 * 1024,
   maxPictures: 16,
+  maxBytesInFlight: 256 * 1024 * 1024,
   maxQueue: 64,
   uploadTimeout: 30_000,
 } as const;
@@ -67,8 +70,9 @@ export function createApp(classifier: Classifier, options: AppOptions = {}): Edg
   };
   const { model } = classifier;
   const modelName = { name: model.name, bundle: model.bundle };
-  const admit = createAdmission(
+  const enter = createAdmission(
     classifier.concurrency + (options.maxQueue ?? APP_DEFAULTS.maxQueue),
+    options.maxBytesInFlight ?? APP_DEFAULTS.maxBytesInFlight,
   );
 
   /** Answers for the pictures of a request, each by itself. */
@@ -78,11 +82,7 @@ export function createApp(classifier: Classifier, options: AppOptions = {}): Edg
     compute: (picture: Uint8Array<ArrayBuffer>) => Promise<T>,
     show: (result: T) => object,
   ): Promise<Response> {
-    const { isMultipart, pictures } = await readUpload(c.req.raw, limits);
-    const outcomes = await admit(
-      pictures.length,
-      () => Promise.allSettled(pictures.map(compute)),
-    );
+    const { isMultipart, outcomes } = await computeUpload(c.req.raw, compute);
     const timing = serverTiming(
       outcomes.flatMap((o) => o.status === "fulfilled" ? [o.value.timings] : []),
     );
@@ -93,6 +93,25 @@ export function createApp(classifier: Classifier, options: AppOptions = {}): Edg
       return { error: describe(outcome.reason) };
     });
     return c.json(isMultipart ? { ...head, results } : { ...head, ...results[0] });
+  }
+
+  /** Reads the pictures of a request and computes each, as far as there is room. */
+  async function computeUpload<T>(
+    request: Request,
+    compute: (picture: Uint8Array<ArrayBuffer>) => Promise<T>,
+  ): Promise<{ isMultipart: boolean; outcomes: PromiseSettledResult<T>[] }> {
+    const ticket = enter();
+    try {
+      const upload = await readUpload(request, { ...limits, onBytes: ticket.addBytes });
+      ticket.addPictures(upload.pictures.length);
+      const outcomes = await Promise.allSettled(upload.pictures.map(async (picture) => {
+        if (picture instanceof ClipEError) throw picture;
+        return await compute(picture);
+      }));
+      return { isMultipart: upload.isMultipart, outcomes };
+    } finally {
+      ticket.leave();
+    }
   }
 
   /** An error as the caller sees it; one that nobody raised on purpose goes to the log. */
@@ -142,24 +161,23 @@ export function createApp(classifier: Classifier, options: AppOptions = {}): Edg
       ({ image, predictions }) => ({ image, predictions }),
     );
   });
-  app.post("/v1/embed", (c) =>
-    answer(
+  app.post("/v1/embed", (c) => {
+    refuseQuery(c.req.queries());
+    return answer(
       c,
-      {
-        model: modelName,
-        embeddingSpace: model.embeddingSpace.id,
-        size: model.embeddingSpace.size,
-      },
+      { model: modelName, embeddingSpace: model.embeddingSpace },
       (picture) => classifier.embed(picture),
       ({ image, embedding }) => ({ image, embedding: Array.from(embedding) }),
-    ));
+    );
+  });
   app.get("/v1/model", (c) => c.json(model));
   app.get("/healthz", (c) => c.text("ok"));
   app.get("/readyz", (c) => {
-    const isDegraded = model.faults.some(({ fault }) => fault === "invalid");
+    // A damaged model card changes no answer.
+    const isDegraded = model.faults.some((f) => f.fault === "invalid" && f.part !== "model card");
     return c.json({ status: isDegraded ? "degraded" : "ready", faults: model.faults });
   });
-  const description = describeApi();
+  const description = describeApi(limits.maxPictures);
   app.get("/openapi.json", (c) => c.json(description));
   if (page) servePage(app, page);
 

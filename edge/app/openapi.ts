@@ -25,6 +25,10 @@ const Model = z.object({
   }),
 }).openapi("Model");
 
+const EmbeddingSpace = z.object({ id: z.string(), size: z.int() }).openapi("EmbeddingSpace", {
+  description: "Embeddings of different spaces do not compare",
+});
+
 const ImageSize = z.object({ width: z.int(), height: z.int() })
   .openapi("ImageSize", { description: "Upright, in pixels" });
 
@@ -58,18 +62,17 @@ export const SCHEMAS = {
   Problem,
   ClassifyAnswer: answer(Classified).openapi("ClassifyAnswer"),
   EmbedAnswer: z.union([
-    Embedded.extend({ model: Model, embeddingSpace: z.string(), size: z.int() }),
+    Embedded.extend({ model: Model, embeddingSpace: EmbeddingSpace }),
     z.object({
       model: Model,
-      embeddingSpace: z.string(),
-      size: z.int(),
+      embeddingSpace: EmbeddingSpace,
       results: z.array(z.union([Embedded, Failed])),
     }),
   ]).openapi("EmbedAnswer"),
   ModelAnswer: z.object({
     name: z.string(),
     bundle: z.string(),
-    embeddingSpace: z.object({ id: z.string(), size: z.int() }),
+    embeddingSpace: EmbeddingSpace,
     encoder: z.object({
       file: z.string(),
       precision: z.string(),
@@ -106,23 +109,29 @@ export const SCHEMAS = {
 
 const binary = { schema: { type: "string", format: "binary" } } as const;
 
-const pictures = {
-  required: true,
-  content: {
-    "image/jpeg": binary,
-    "image/png": binary,
-    "image/webp": binary,
-    "multipart/form-data": {
-      schema: {
-        type: "object",
-        required: ["image"],
-        properties: {
-          image: { type: "array", maxItems: 16, items: { type: "string", format: "binary" } },
+function pictures(maxPictures: number) {
+  return {
+    required: true,
+    content: {
+      "image/jpeg": binary,
+      "image/png": binary,
+      "image/webp": binary,
+      "multipart/form-data": {
+        schema: {
+          type: "object",
+          required: ["image"],
+          properties: {
+            image: {
+              type: "array",
+              maxItems: maxPictures,
+              items: { type: "string", format: "binary" },
+            },
+          },
         },
       },
     },
-  },
-} as const;
+  } as const;
+}
 
 function json(schema: z.ZodType, description: string) {
   return { description, content: { "application/json": { schema } } };
@@ -155,14 +164,16 @@ const uploadProblems = [
   "unsupported-colour",
   "too-many-pixels",
   "queue-full",
+  "internal",
 ] as const satisfies ErrorCode[];
 
 /**
  * Makes the description.
  *
+ * @param maxPictures in a multipart upload
  * @returns a document that goes to `/openapi.json` as it is
  */
-export function describeApi(): object {
+export function describeApi(maxPictures: number): object {
   const api = new OpenAPIHono();
   const registry = api.openAPIRegistry;
   registry.registerPath({
@@ -183,7 +194,7 @@ export function describeApi(): object {
         }),
         top: z.int().min(1).optional().openapi({ description: "How many scores to give" }),
       }),
-      body: pictures as never,
+      body: pictures(maxPictures) as never,
     },
     responses: {
       200: json(SCHEMAS.ClassifyAnswer, "The answer"),
@@ -200,7 +211,7 @@ export function describeApi(): object {
     method: "post",
     path: "/v1/embed",
     summary: "A picture's embedding, its space and size",
-    request: { body: pictures as never },
+    request: { body: pictures(maxPictures) as never },
     responses: { 200: json(SCHEMAS.EmbedAnswer, "The answer"), ...problems(...uploadProblems) },
   });
   registry.registerPath({

@@ -8,7 +8,7 @@ import type { ClassifyOptions } from "../plan.ts";
 
 const NAMES = ["taxonomy", "method", "top"];
 
-const top = z.coerce.number().int().min(1);
+const top = z.string().regex(/^[1-9]\d{0,8}$/).transform(Number);
 
 /**
  * Reads the query.
@@ -18,15 +18,7 @@ const top = z.coerce.number().int().min(1);
  * silently change the answer
  */
 export function readQuery(queries: Readonly<Record<string, readonly string[]>>): ClassifyOptions {
-  const unknown = Object.keys(queries).find((name) => !NAMES.includes(name));
-  if (unknown !== undefined) {
-    throw new ClipEError(
-      "invalid-parameter",
-      `There is no parameter ${JSON.stringify(unknown.slice(0, 40))}: there are ${
-        NAMES.join(", ")
-      }`,
-    );
-  }
+  refuseQuery(queries, NAMES);
   const single = (name: string) => {
     const values = queries[name] ?? [];
     if (values.length <= 1) return values[0];
@@ -43,4 +35,24 @@ export function readQuery(queries: Readonly<Record<string, readonly string[]>>):
     ...(method !== undefined && { method }),
     ...(parsedTop && { top: parsedTop.data }),
   };
+}
+
+/**
+ * Refuses parameters that do not exist.
+ *
+ * @param queries every value of every parameter
+ * @param names those that do
+ * @throws {ClipEError} `invalid-parameter`, naming one
+ */
+export function refuseQuery(
+  queries: Readonly<Record<string, readonly string[]>>,
+  names: readonly string[] = [],
+): void {
+  const unknown = Object.keys(queries).find((name) => !names.includes(name));
+  if (unknown === undefined) return;
+  const known = names.length > 0 ? names.join(", ") : "none";
+  throw new ClipEError(
+    "invalid-parameter",
+    `There is no parameter ${JSON.stringify(unknown.slice(0, 40))}: there are ${known}`,
+  );
 }

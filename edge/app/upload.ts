@@ -6,6 +6,8 @@ import { ClipEError } from "@clip-e/shared";
 
 /** Limits of one upload. */
 export interface UploadLimits {
+  /** Called with the length of each chunk before it is kept; may throw. */
+  readonly onBytes?: (count: number) => void;
   /** Of the whole body. */
   readonly maxBytes: number;
   /** Parts named `image`. */
@@ -18,8 +20,8 @@ export interface UploadLimits {
 export interface Upload {
   /** Whether they came as parts, and the answer is a list. */
   readonly isMultipart: boolean;
-  /** Each a whole file, of a type that only its bytes say. */
-  readonly pictures: readonly Uint8Array<ArrayBuffer>[];
+  /** Each a whole file, of a type that only its bytes say, or why there is none. */
+  readonly pictures: readonly (Uint8Array<ArrayBuffer> | ClipEError)[];
 }
 
 /**
@@ -48,8 +50,9 @@ export async function readUpload(request: Request, limits: UploadLimits): Promis
  */
 async function readBody(
   request: Request,
-  { maxBytes, timeout }: UploadLimits,
+  limits: UploadLimits,
 ): Promise<Uint8Array<ArrayBuffer>> {
+  const { maxBytes, timeout } = limits;
   const tooLarge = () =>
     new ClipEError("too-many-bytes", `The upload is larger than the ${maxBytes} bytes allowed`);
   if (Number(request.headers.get("Content-Length") ?? 0) > maxBytes) throw tooLarge();
@@ -65,7 +68,7 @@ async function readBody(
     }, timeout);
   });
   try {
-    return await Promise.race([readAll(reader, maxBytes, tooLarge), late]);
+    return await Promise.race([readAll(reader, limits, tooLarge), late]);
   } catch (error) {
     reader.cancel().catch(() => {});
     if (error instanceof ClipEError) throw error;
@@ -77,7 +80,7 @@ async function readBody(
 
 async function readAll(
   reader: ReadableStreamDefaultReader<Uint8Array>,
-  maxBytes: number,
+  { maxBytes, onBytes }: UploadLimits,
   tooLarge: () => ClipEError,
 ): Promise<Uint8Array<ArrayBuffer>> {
   const chunks: Uint8Array[] = [];
@@ -87,6 +90,7 @@ async function readAll(
     if (done) break;
     length += value.length;
     if (length > maxBytes) throw tooLarge();
+    onBytes?.(value.length);
     chunks.push(value);
   }
   const bytes = new Uint8Array(length);
@@ -102,10 +106,10 @@ async function readParts(
   bytes: Uint8Array<ArrayBuffer>,
   type: string,
   maxPictures: number,
-): Promise<Uint8Array<ArrayBuffer>[]> {
+): Promise<(Uint8Array<ArrayBuffer> | ClipEError)[]> {
   let form: FormData;
   try {
-    if (!hasEnd(bytes, type)) throw new Error("the closing delimiter is missing");
+    checkDelimiters(bytes, type);
     form = await new Response(bytes, { headers: { "Content-Type": type } }).formData();
   } catch (cause) {
     throw new ClipEError(
@@ -124,21 +128,33 @@ async function readParts(
       `The request carries ${parts.length} pictures, at most ${maxPictures} are allowed`,
     );
   }
-  // A part without a file name is text to FormData, which has no way back to bytes.
-  if (parts.some((part) => typeof part === "string")) {
-    throw new ClipEError("malformed-multipart", "A part named image has no filename");
-  }
-  return await Promise.all(
-    parts.map(async (part) => new Uint8Array(await (part as File).arrayBuffer())),
-  );
+  return await Promise.all(parts.map(async (part) => {
+    // A part without a file name is text to FormData, which has no way back to bytes.
+    if (typeof part !== "string") return new Uint8Array(await part.arrayBuffer());
+    return new ClipEError("malformed-multipart", "This part named image has no filename");
+  }));
 }
 
-/** RFC 2046, 5.1.1: what follows the closing delimiter is to be ignored; this much of it is. */
-const MAX_EPILOGUE = 4096;
+/** More delimiters than a form with pictures has; each costs time to parse, however empty its part. */
+const MAX_DELIMITERS = 256;
 
-/** Whether a multipart body is whole. `Response.formData()` does not ask: some runtimes drop a part that is cut off. */
-function hasEnd(bytes: Uint8Array, type: string): boolean {
+/**
+ * Looks at a multipart body's delimiters (RFC 2046, 5.1.1) before it is parsed. `Response.formData()` takes any number of
+ * parts, and some runtimes drop the last one when it is cut off.
+ *
+ * @throws {Error} when there are too many, or the closing one is missing
+ */
+function checkDelimiters(bytes: Uint8Array, type: string): void {
   const [, quoted, token] = type.match(/\bboundary=(?:"([^"]*)"|([^;\s]*))/i) ?? [];
-  const end = new TextDecoder("latin1").decode(bytes.subarray(-MAX_EPILOGUE));
-  return end.includes(`--${quoted ?? token}--`);
+  const delimiter = `--${quoted ?? token}`;
+  const text = new TextDecoder("latin1").decode(bytes);
+  let count = 0;
+  let last = -1;
+  for (let at = text.indexOf(delimiter); at >= 0; at = text.indexOf(delimiter, at + 1)) {
+    last = at;
+    if (++count > MAX_DELIMITERS) throw new Error("it has too many parts");
+  }
+  if (last < 0 || !text.startsWith("--", last + delimiter.length)) {
+    throw new Error("the closing delimiter is missing");
+  }
 }

@@ -67,12 +67,24 @@ function keep(
 ): (bytes: Uint8Array) => Promise<DecodedRows> {
   let module: Promise<WebAssembly.Module> | undefined;
   let instance: DecoderInstance | undefined;
+  /** A decoder that does not start is no fault of the picture. */
+  const start = async (module: WebAssembly.Module) => {
+    try {
+      return await instantiate(module);
+    } catch (cause) {
+      throw new ClipEError("internal", "The decoder of this picture's type did not start", {
+        cause,
+      });
+    }
+  };
   return async (bytes) => {
     module ??= load().catch((cause) => {
       module = undefined;
-      throw new ClipEError("internal", "The decoder of this picture's type did not load", { cause });
+      throw new ClipEError("internal", "The decoder of this picture's type did not load", {
+        cause,
+      });
     });
-    const decode = instance ?? await instantiate(await module);
+    const decode = instance ?? await start(await module);
     instance = undefined;
     const rows = decode(bytes);
     if (rows.width * rows.height <= KEEP_PIXELS) instance = decode;

@@ -11,6 +11,12 @@ const SOS = 0xda;
 const EOI = 0xd9;
 const APP1 = 0xe1;
 
+/**
+ * A progressive JPEG has about ten scans. Each one costs a pass over the whole picture, however few bytes it has, so that
+ * a small file of thousands would keep a decoder busy for hours.
+ */
+const MAX_SCANS = 100;
+
 /** Markers without a segment: TEM, RST0 to RST7, SOI. */
 function standsAlone(marker: number): boolean {
   return marker === 0x01 || (marker >= 0xd0 && marker <= 0xd8);
@@ -33,6 +39,7 @@ export function readJpegHeader(
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   let size: { width: number; height: number } | undefined;
   let orientation: number | undefined;
+  let scans = 0;
   let at = 2;
   while (true) {
     at = nextMarker(bytes, at);
@@ -51,7 +58,10 @@ export function readJpegHeader(
     if (isFrame(marker)) size ??= readFrame(marker, segment);
     else if (marker === APP1 && isExif(segment)) {
       orientation ??= exifOrientation(segment.subarray(6));
-    } else if (marker === SOS && !size) throw undecodable("JPEG", "its scan precedes its frame");
+    } else if (marker === SOS) {
+      if (!size) throw undecodable("JPEG", "its scan precedes its frame");
+      if (++scans > MAX_SCANS) throw undecodable("JPEG", `it has more than ${MAX_SCANS} scans`);
+    }
   }
 }
 

@@ -9,6 +9,7 @@ import { type Classification, type Classifier, createClassifier } from "../../cl
 import type { ModelInfo } from "../../model_info.ts";
 import { fail } from "./fail.ts";
 import { folderSource } from "./folder_source.ts";
+import { EMBEDDED_BUNDLE, userPath } from "./user_path.ts";
 
 const COMMAND = {
   name: "deno task classify",
@@ -18,9 +19,8 @@ const COMMAND = {
     bundle: {
       kind: "string",
       value: "DIR",
-      default: "fixtures/bundles/tiny",
       env: "CLIP_E_BUNDLE",
-      help: "The bundle's folder",
+      help: "The bundle's folder, instead of the embedded one",
     },
     taxonomy: { kind: "string", value: "ID,...", help: "Which taxonomies, instead of all" },
     method: { kind: "string", value: "NAME", default: "auto", help: "Which method" },
@@ -55,13 +55,16 @@ async function classify(
 async function readPicture(file: string): Promise<Uint8Array<ArrayBuffer>> {
   if (file === "-") return new Uint8Array(await new Response(Deno.stdin.readable).arrayBuffer());
   try {
-    return await Deno.readFile(file);
+    return await Deno.readFile(userPath(file));
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) {
       throw new ClipEError("no-picture", `There is no file ${file}`, { cause: error });
     }
     if (error instanceof Deno.errors.IsADirectory) {
       throw new ClipEError("no-picture", `${file} is a folder`, { cause: error });
+    }
+    if (error instanceof Deno.errors.PermissionDenied) {
+      throw new ClipEError("no-picture", `${file} may not be read`, { cause: error });
     }
     throw error;
   }
@@ -95,7 +98,8 @@ async function main(): Promise<void> {
   if ("help" in line) return console.log(line.help);
   const { values, positionals } = line;
   if (positionals.length === 0) throw new UsageError("Name at least one picture");
-  const classifier = await createClassifier({ bundle: folderSource(values.bundle) });
+  const bundle = values.bundle === undefined ? EMBEDDED_BUNDLE : userPath(values.bundle);
+  const classifier = await createClassifier({ bundle: folderSource(bundle) });
   const { model } = classifier;
   for (const { part, fault, detail } of model.faults) console.warn(`${fault} ${part}: ${detail}`);
   let failures = 0;

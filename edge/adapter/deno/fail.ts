@@ -16,7 +16,13 @@ export function fail(error: unknown): never {
     Deno.exit(2);
   }
   if (error instanceof ClipEError) console.error(`error: ${error.message}`);
-  else if (error instanceof Deno.errors.AddrInUse) {
+  else if (error instanceof Deno.errors.NotCapable) {
+    console.error(`error: ${error.message}. The task in deno.json says what it may do.`);
+  } else if (error instanceof Deno.errors.PermissionDenied) {
+    console.error(`error: ${error.message}`);
+  } else if (error instanceof Deno.errors.AddrNotAvailable) {
+    console.error("error: this machine has no such address: choose another with --host");
+  } else if (error instanceof Deno.errors.AddrInUse) {
     console.error("error: the port is in use: choose another with --port");
   } else console.error(error);
   Deno.exit(1);

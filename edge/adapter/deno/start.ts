@@ -8,6 +8,7 @@ import { type Classifier, createClassifier, DEFAULT_MAX_PIXELS } from "../../cla
 import { fail } from "./fail.ts";
 import { folderSource } from "./folder_source.ts";
 import { pageSource } from "./page_source.ts";
+import { EMBEDDED_BUNDLE, userPath } from "./user_path.ts";
 import { createWorkerPool } from "./worker_pool.ts";
 
 const COMMAND = {
@@ -17,9 +18,8 @@ const COMMAND = {
     bundle: {
       kind: "string",
       value: "DIR",
-      default: "fixtures/bundles/tiny",
       env: "CLIP_E_BUNDLE",
-      help: "The bundle's folder",
+      help: "The bundle's folder, instead of the embedded one",
     },
     digest: {
       kind: "string",
@@ -32,12 +32,13 @@ const COMMAND = {
       value: "ADDRESS",
       default: "127.0.0.1",
       env: "CLIP_E_HOST",
-      help: "Where to listen",
+      help: "Where to listen: localhost, 127.0.0.1, 0.0.0.0, ::1 or ::",
     },
     port: {
       kind: "integer",
       default: 8000,
       min: 0,
+      max: 65535,
       env: "CLIP_E_PORT",
       help: "0 takes any that is free",
     },
@@ -54,6 +55,20 @@ const COMMAND = {
       min: 1,
       env: "CLIP_E_MAX_BYTES",
       help: "The largest upload, in bytes",
+    },
+    maxBytesInFlight: {
+      kind: "integer",
+      default: APP_DEFAULTS.maxBytesInFlight,
+      min: 1,
+      env: "CLIP_E_MAX_BYTES_IN_FLIGHT",
+      help: "Bytes of uploads in memory at once; more are answered 503",
+    },
+    maxPictures: {
+      kind: "integer",
+      default: APP_DEFAULTS.maxPictures,
+      min: 1,
+      env: "CLIP_E_MAX_PICTURES",
+      help: "The most pictures in one request",
     },
     maxPixels: {
       kind: "integer",
@@ -89,11 +104,12 @@ type Options = FlagValues<typeof COMMAND.flags>;
 
 /** In workers, or in this thread where there are none. */
 async function openClassifier(options: Options): Promise<Classifier> {
-  const { bundle, digest, workers, maxPixels } = options;
+  const { digest, workers, maxPixels } = options;
+  const bundle = options.bundle === undefined ? EMBEDDED_BUNDLE : userPath(options.bundle);
   const checked = { maxPixels, ...(digest !== undefined && { digest }) };
   return typeof Worker === "undefined"
     ? await createClassifier({ ...checked, bundle: folderSource(bundle) })
-    : await createWorkerPool({ ...checked, bundle, workers });
+    : await createWorkerPool({ ...checked, bundle, workers, onError: (e) => console.error(e) });
 }
 
 function serve(
@@ -101,9 +117,12 @@ function serve(
   options: Options,
 ): Deno.HttpServer<Deno.NetAddr> {
   const { model } = classifier;
-  const { host, port, corsOrigin, maxBytes, maxQueue, uploadTimeout } = options;
+  const { host, port, corsOrigin } = options;
+  const { maxBytes, maxBytesInFlight, maxPictures, maxQueue, uploadTimeout } = options;
   const app = createApp(classifier, {
     maxBytes,
+    maxBytesInFlight,
+    maxPictures,
     maxQueue,
     uploadTimeout,
     ...(corsOrigin !== undefined && { corsOrigin }),

@@ -1,24 +1,22 @@
 /**
  * A classifier that computes in workers: decoding and inference block their thread, and the one that answers HTTP must not
- * be blocked. A worker that dies is replaced; the picture that killed it is answered with an error.
+ * be blocked. A worker that dies or takes too long is replaced; the picture that it had is answered with an error.
  */
 
 import { ClipEError } from "@clip-e/shared";
 import type { Classification, Classifier, PictureEmbedding } from "../../classifier.ts";
-import type { ModelInfo } from "../../model_info.ts";
 import { planPredictions } from "../../plan.ts";
-import type { Job, WorkerAnswer, WorkerSetup } from "./inference_worker.ts";
+import { Hand } from "./hand.ts";
+import type { Job, WorkerSetup } from "./inference_worker.ts";
 
 /** Options of {@link createWorkerPool}. */
 export interface WorkerPoolOptions extends WorkerSetup {
   /** How many workers. By default one to each core. */
   readonly workers?: number;
-}
-
-/** A worker with room for one job. */
-interface Hand {
-  readonly worker: Worker;
-  readonly model: ModelInfo;
+  /** How long one picture may take, in milliseconds. By default 30 seconds. */
+  readonly jobTimeout?: number;
+  /** Hears of workers that were lost and could not be replaced. */
+  readonly onError?: (error: unknown) => void;
 }
 
 interface Waiting {
@@ -34,18 +32,70 @@ interface Waiting {
  * @throws {ClipEError} `invalid-bundle`, as `createClassifier` does
  */
 export async function createWorkerPool(options: WorkerPoolOptions): Promise<Classifier> {
-  const { workers = navigator.hardwareConcurrency, ...setup } = options;
-  const hands = await Promise.all(Array.from({ length: workers }, () => startHand(setup)));
-  const [{ model }] = hands;
-  const idle = [...hands];
-  const all = new Set(hands);
+  const {
+    workers = navigator.hardwareConcurrency,
+    jobTimeout = 30_000,
+    onError = () => {},
+    ...setup
+  } = options;
+  const hands = new Set<Hand>();
+  const idle: Hand[] = [];
   const waiting: Waiting[] = [];
+  let starting = 0;
   let isClosed = false;
+
+  const first = await Hand.start(setup, lose);
+  const { model } = first;
+  hire(first);
+  // Whoever comes later serves the same bundle, or none.
+  const pinned = { ...setup, digest: model.bundle };
+  try {
+    // Each by itself, so that when one fails, those that start after it are ended too.
+    const others = Array.from({ length: workers - 1 }, async () => {
+      hire(await Hand.start(pinned, lose));
+    });
+    await Promise.all(others);
+  } catch (error) {
+    await close();
+    throw error;
+  }
+
+  function hire(hand: Hand): void {
+    if (isClosed) return hand.end("internal", "The pool is closed");
+    hands.add(hand);
+    idle.push(hand);
+    work();
+  }
+
+  function lose(hand: Hand): void {
+    const place = idle.indexOf(hand);
+    if (place >= 0) idle.splice(place, 1);
+    if (hands.delete(hand)) void replace();
+  }
+
+  /** Starts hands until there are as many as wanted; when none can be had, nobody waits for ever. */
+  async function replace(): Promise<void> {
+    while (!isClosed && hands.size + starting < workers) {
+      starting++;
+      try {
+        const hand = await Hand.start(pinned, lose);
+        starting--;
+        hire(hand);
+      } catch (error) {
+        starting--;
+        onError(error);
+        if (hands.size === 0) waiting.splice(0).forEach(({ reject }) => reject(error));
+        return;
+      }
+    }
+  }
 
   function run(job: Job): Promise<unknown> {
     return new Promise((resolve, reject) => {
+      if (isClosed) return reject(new ClipEError("internal", "The classifier is closed"));
       waiting.push({ job, resolve, reject });
       work();
+      void replace();
     });
   }
 
@@ -54,34 +104,27 @@ export async function createWorkerPool(options: WorkerPoolOptions): Promise<Clas
     while (idle.length > 0 && waiting.length > 0) {
       const hand = idle.pop();
       const next = waiting.shift();
-      if (hand && next) handOver(hand, next);
+      if (hand && next) void handOver(hand, next);
     }
   }
 
   async function handOver(hand: Hand, { job, resolve, reject }: Waiting): Promise<void> {
     try {
-      resolve(await ask(hand.worker, job));
+      resolve(await hand.do(job, jobTimeout));
     } catch (error) {
       reject(error);
-      if (error instanceof WorkerDied) return await replace(hand);
     }
+    if (!hands.has(hand)) return;
     idle.push(hand);
     work();
   }
 
-  async function replace(dead: Hand): Promise<void> {
-    all.delete(dead);
-    dead.worker.terminate();
-    if (isClosed) return;
-    try {
-      const hand = await startHand(setup);
-      all.add(hand);
-      idle.push(hand);
-      work();
-    } catch (error) {
-      // The bundle is gone: with nobody left, those who wait would wait for ever.
-      if (all.size === 0) waiting.splice(0).forEach(({ reject }) => reject(error));
-    }
+  function close(): Promise<void> {
+    isClosed = true;
+    const closed = new ClipEError("internal", "The classifier was closed");
+    waiting.splice(0).forEach(({ reject }) => reject(closed));
+    for (const hand of hands) hand.end(closed.code, closed.message);
+    return Promise.resolve();
   }
 
   return {
@@ -92,52 +135,6 @@ export async function createWorkerPool(options: WorkerPoolOptions): Promise<Clas
       return await run({ kind: "classify", picture, options }) as Classification;
     },
     embed: async (picture) => await run({ kind: "embed", picture }) as PictureEmbedding,
-    close: () => {
-      isClosed = true;
-      for (const { worker } of all) worker.terminate();
-      return Promise.resolve();
-    },
+    close,
   };
-}
-
-/** A worker failed outside of a job's own error handling: out of memory, most likely. */
-class WorkerDied extends Error {
-  override readonly name = "WorkerDied";
-}
-
-async function startHand(setup: WorkerSetup): Promise<Hand> {
-  const worker = new Worker(new URL("./inference_worker.ts", import.meta.url), { type: "module" });
-  try {
-    const answer = await exchange(worker, setup);
-    if ("model" in answer) return { worker, model: answer.model };
-    throw new Error("the worker did not say that it is ready");
-  } catch (error) {
-    worker.terminate();
-    throw error;
-  }
-}
-
-async function ask(worker: Worker, job: Job): Promise<unknown> {
-  const answer = await exchange(worker, job, [job.picture.buffer]);
-  return "result" in answer ? answer.result : undefined;
-}
-
-/** Sends a message and waits for the answer; errors come back as what they were. */
-function exchange(
-  worker: Worker,
-  message: WorkerSetup | Job,
-  transfer: Transferable[] = [],
-): Promise<Exclude<WorkerAnswer, { error: unknown }>> {
-  return new Promise((resolve, reject) => {
-    worker.onmessage = ({ data }: MessageEvent<WorkerAnswer>) => {
-      if (!("error" in data)) return resolve(data);
-      const { code, message } = data.error;
-      reject(code ? new ClipEError(code, message) : new Error(message));
-    };
-    worker.onerror = (event) => {
-      event.preventDefault();
-      reject(new WorkerDied(`A worker died: ${event.message}`));
-    };
-    worker.postMessage(message, transfer);
-  });
 }

@@ -26,8 +26,16 @@ export interface WorkerHandler {
   fetch(request: Request, env: Env): Promise<Response>;
 }
 
-/** An isolate has 128 MB; a decoded picture takes 4 bytes a pixel, more than once. */
-const MAX_PIXELS = 12_000_000;
+/**
+ * An isolate has 128 MB. A decoded picture takes 4 bytes a pixel in WebAssembly and as many outside, a progressive JPEG
+ * up to 6 more; the runtime and a small model take 20 MB or more.
+ */
+const LIMITS = {
+  maxPixels: 6_000_000,
+  maxBytes: 10 * 1024 * 1024,
+  maxBytesInFlight: 20 * 1024 * 1024,
+  maxQueue: 8,
+} as const;
 
 /**
  * Makes a Worker's default export.
@@ -38,6 +46,8 @@ export function createHandler(modules: WasmModules): WorkerHandler {
   let app: Promise<EdgeApp> | undefined;
   return {
     async fetch(request, env) {
+      // Whether it answers does not depend on the bundle.
+      if (new URL(request.url).pathname === "/healthz") return new Response("ok");
       app ??= openApp(modules, env);
       try {
         return await (await app).fetch(request);
@@ -64,7 +74,7 @@ async function openApp(modules: WasmModules, env: Env): Promise<EdgeApp> {
   const classifier = await withOrtModule(ort, () =>
     createClassifier({
       bundle: assetSource(env, "bundle/"),
-      maxPixels: MAX_PIXELS,
+      maxPixels: LIMITS.maxPixels,
       decoders: {
         jpeg: () => Promise.resolve(jpeg),
         png: () => Promise.resolve(png),
@@ -73,6 +83,7 @@ async function openApp(modules: WasmModules, env: Env): Promise<EdgeApp> {
       ...(env.BUNDLE_DIGEST !== undefined && { digest: env.BUNDLE_DIGEST }),
     }));
   return createApp(classifier, {
+    ...LIMITS,
     page: assetSource(env, "page/"),
     onError: (error) => console.error(error),
   });

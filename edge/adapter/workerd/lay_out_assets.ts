@@ -2,11 +2,12 @@
  * Lays out a Worker's static assets: the page under `page/`, a bundle under `bundle/`.
  */
 
-import { openBundle } from "@clip-e/shared";
+import { ClipEError, openBundle } from "@clip-e/shared";
 import { readCommandLine } from "@clip-e/shared/command-line";
 import { fileURLToPath } from "node:url";
 import { fail } from "../deno/fail.ts";
 import { folderSource } from "../deno/folder_source.ts";
+import { EMBEDDED_BUNDLE, userPath } from "../deno/user_path.ts";
 
 const COMMAND = {
   name: "deno task worker:assets",
@@ -15,13 +16,14 @@ const COMMAND = {
     bundle: {
       kind: "string",
       value: "DIR",
-      default: "fixtures/bundles/tiny",
       env: "CLIP_E_BUNDLE",
-      help: "The bundle's folder",
+      help: "The bundle's folder, instead of the embedded one",
     },
-    out: { kind: "string", value: "DIR", default: ".cache/worker_assets", help: "Where to" },
   },
 } as const;
+
+/** Where `wrangler.jsonc` looks for them. */
+const out = fileURLToPath(new URL("../../../.cache/worker_assets", import.meta.url));
 
 async function copyFolder(from: string, to: string): Promise<void> {
   await Deno.mkdir(to, { recursive: true });
@@ -35,10 +37,14 @@ async function copyFolder(from: string, to: string): Promise<void> {
 async function main(): Promise<void> {
   const line = readCommandLine(COMMAND, Deno.args, (name) => Deno.env.get(name));
   if ("help" in line) return console.log(line.help);
-  const { bundle: folder, out } = line.values;
+  const { bundle: given } = line.values;
+  const folder = given === undefined ? EMBEDDED_BUNDLE : userPath(given);
   const bundle = await openBundle(folderSource(folder));
   for (const encoder of bundle.manifest.encoders) await bundle.readEncoder(encoder);
-  for (const { part, fault, detail } of bundle.faults) console.warn(`${fault} ${part}: ${detail}`);
+  for (const { part, fault, detail } of bundle.faults) {
+    if (fault === "invalid") throw new ClipEError("invalid-bundle", `${part}: ${detail}`);
+    console.warn(`${fault} ${part}: ${detail}`);
+  }
 
   await Deno.remove(out, { recursive: true }).catch((error) => {
     if (!(error instanceof Deno.errors.NotFound)) throw error;

@@ -1,0 +1,21 @@
+/**
+ * Paths on command lines. A task runs in the project's folder, wherever its user stands; Deno says where in `INIT_CWD`.
+ */
+
+import { resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+
+/** The bundle that the project carries. */
+export const EMBEDDED_BUNDLE: string = fileURLToPath(
+  new URL("../../../fixtures/bundles/tiny", import.meta.url),
+);
+
+/**
+ * Resolves a path from where the user stands.
+ *
+ * @param path as on the command line
+ * @returns an absolute path
+ */
+export function userPath(path: string): string {
+  return resolve(Deno.env.get("INIT_CWD") ?? Deno.cwd(), path);
+}
