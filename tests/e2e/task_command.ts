@@ -44,8 +44,22 @@ export async function taskCommand(
   });
 }
 
-/** Reads `step && NAME=value deno run ...`, as far as `deno.json` needs it. */
-async function readCall(task: string): Promise<{ env: Record<string, string>; args: string[] }> {
+/** A call of `deno`. */
+export interface DenoCall {
+  /** What it finds in the environment. */
+  readonly env: Readonly<Record<string, string>>;
+  /** Its arguments. */
+  readonly args: readonly string[];
+}
+
+/**
+ * Reads `step && NAME=value deno run ...`, as far as `deno.json` needs it.
+ *
+ * @param task its name in `deno.json`
+ * @returns the last step
+ * @throws {Error} when there is no such task, or its last step is no plain call of `deno`
+ */
+export async function readCall(task: string): Promise<DenoCall> {
   const { tasks } = JSON.parse(await Deno.readTextFile(new URL("deno.json", ROOT)));
   const line: unknown = tasks[task]?.command ?? tasks[task];
   if (typeof line !== "string") throw new Error(`Cannot run the task ${task}: there is none`);

@@ -4,12 +4,13 @@
  */
 
 import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
 import sharp from "sharp";
 import { createClassifier } from "@clip-e/edge";
 import { folderSource } from "@clip-e/edge/deno";
 import { CLIP_PREPROCESSING } from "@clip-e/shared";
 import { buildStatisticsEncoder } from "../../trainer/statistics_encoder.ts";
-import { runTask } from "./task_command.ts";
+import { ROOT, runTask } from "./task_command.ts";
 
 const SIZE = 64;
 
@@ -256,5 +257,100 @@ for (const [mistake, args, code, message] of MISTAKES) {
     assert.ok(!run.stderr.includes("    at "), "a stack trace");
   });
 }
+
+/** Mistakes that are found before the encoder is looked for: there is none. */
+const EARLY: readonly (readonly [string, string[], number, RegExp])[] = [
+  ["a bad name", ["--name=My Bundle", "--out=x"], 2, /--name must be lower-case letters/],
+  ["a folder whose name cannot be a bundle's", [`--out=${folder}/Übung`], 2, /"Übung".*a --name/],
+  ["a hidden folder", [`--out=${folder}/.hidden`], 2, /"\.hidden".*a --name/],
+  ["too large a seed", ["--out=x", "--seed=2147483648"], 2, /--seed must be at most 2147483647/],
+  [
+    "predictions in no folder",
+    [`--out=${folder}/x`, `--predictions=${folder}/none/p.jsonl`],
+    1,
+    /Cannot write the predictions .*none\/p\.jsonl: there is no folder .*none\. Make it first/,
+  ],
+  [
+    "predictions that are a folder",
+    [`--out=${folder}/x`, `--predictions=${folder}`],
+    1,
+    /Cannot write the predictions .*: it is a folder/,
+  ],
+];
+
+for (const [mistake, args, code, message] of EARLY) {
+  Deno.test(`train says before any work what is wrong with ${mistake}`, async () => {
+    const run = await runTask("train", [
+      `--data=csv:${folder}/labels.csv`,
+      "--encoder=/none.onnx",
+      "--taxonomy=polarity",
+      ...args,
+    ]);
+    assert.match(run.stderr, message);
+    assert.equal(run.code, code, run.stderr);
+    assert.ok(!run.stderr.includes("    at "), "a stack trace");
+  });
+}
+
+Deno.test("train says which preprocessing an encoder of another size was run with", async () => {
+  const bare = `${folder}/bare`;
+  await Deno.mkdir(bare);
+  await Deno.copyFile(encoder, `${bare}/encoder.onnx`);
+  const run = await runTask("train", [
+    `--data=csv:${folder}/labels.csv`,
+    `--encoder=${bare}/encoder.onnx`,
+    "--taxonomy=polarity",
+    `--out=${folder}/x`,
+  ]);
+  assert.equal(run.code, 1);
+  assert.match(run.stderr, /^Preprocessing: CLIP's own, as there is no preprocessor_config\.json/);
+  assert.match(run.stderr, /error: Cannot run the encoder .*bare\/encoder\.onnx on .* 224 x 224/);
+  assert.ok(!run.stderr.includes("    at "), "a stack trace");
+});
+
+Deno.test("train keeps what a bundle says of itself, and refuses to be told otherwise", async () => {
+  const out = `${folder}/kept`;
+  const begun = await train(
+    "--taxonomy=polarity",
+    `--out=${out}`,
+    "--epochs=1",
+    "--name=kept-name",
+  );
+  assert.equal(begun.code, 0, begun.stderr);
+  const manifest = JSON.parse(await Deno.readTextFile(`${out}/manifest.json`));
+  assert.equal(manifest.license, "Not stated.");
+  await Deno.writeTextFile(`${out}/notes.txt`, "mine");
+  const before = await readFolder(out);
+  const refused = await train("--taxonomy=polarity", `--out=${out}`, "--license=CC0");
+  assert.equal(refused.code, 1, refused.stderr);
+  assert.match(refused.stderr, /--license is "CC0", and the bundle's is "Not stated\."/);
+  assert.deepEqual(await readFolder(out), before);
+  const again = await train("--taxonomy=polarity", `--out=${out}`, "--epochs=1");
+  assert.equal(again.code, 0, again.stderr);
+  assert.deepEqual(await readFolder(out), before, "the same bytes, and the user's own file");
+});
+
+Deno.test("train takes paths from the folder that its task is called in", async () => {
+  const here = `${folder}/elsewhere`;
+  await Deno.mkdir(here);
+  await Deno.writeTextFile(`${here}/about.md`, "From elsewhere.");
+  const { INIT_CWD: _, ...env } = Deno.env.toObject();
+  const { success, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: [
+      ["task", "--config", fileURLToPath(new URL("deno.json", ROOT)), "train"],
+      ["--data=csv:../labels.csv", "--encoder=../encoder/encoder.onnx", "--taxonomy=polarity"],
+      ["--out=made", "--predictions=p.jsonl", "--about=about.md", "--epochs=1", "--hidden=16"],
+      [`--cache=${folder}/cache`],
+    ].flat(),
+    cwd: here,
+    clearEnv: true,
+    env,
+    stdin: "null",
+  }).output();
+  assert.ok(success, new TextDecoder().decode(stderr));
+  const manifest = JSON.parse(await Deno.readTextFile(`${here}/made/manifest.json`));
+  assert.deepEqual([manifest.name, manifest.about], ["made", "From elsewhere."]);
+  assert.equal((await Deno.readTextFile(`${here}/p.jsonl`)).trim().split("\n").length, 48);
+});
 
 globalThis.addEventListener("unload", () => Deno.removeSync(folder, { recursive: true }));

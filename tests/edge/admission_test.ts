@@ -3,48 +3,44 @@ import { createAdmission } from "../../edge/app/admission.ts";
 
 const FULL = { name: "ClipEError", code: "queue-full" };
 
-/** Tasks that stay inside until they are let go. */
-function makeGate() {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  return { stay: () => promise, open: resolve };
-}
-
-Deno.test("createAdmission() lets in as many pictures as there are places, and no more", async () => {
-  const admit = createAdmission(3);
-  const gate = makeGate();
-  const inside = [admit(1, gate.stay), admit(2, gate.stay)];
-  await assert.rejects(admit(1, gate.stay), FULL);
-  gate.open();
-  await Promise.all(inside);
+Deno.test("createAdmission() lets in as many pictures as there are places", () => {
+  const enter = createAdmission(3, 1000);
+  const [one, two] = [enter(), enter()];
+  one.addPictures(1);
+  two.addPictures(2);
+  assert.throws(() => enter().addPictures(1), FULL);
+  one.leave();
+  enter().addPictures(1);
 });
 
-Deno.test("createAdmission() gives a place back when its task ends, well or badly", async () => {
-  const admit = createAdmission(2);
-  assert.equal(await admit(2, () => Promise.resolve("well")), "well");
-  await assert.rejects(admit(2, () => Promise.reject(new Error("badly"))), { message: "badly" });
-  await assert.rejects(
-    admit(2, () => {
-      throw new Error("at once");
-    }),
-    { message: "at once" },
-  );
-  const gate = makeGate();
-  const inside = [admit(1, gate.stay), admit(1, gate.stay)];
-  await assert.rejects(admit(1, gate.stay), FULL);
-  gate.open();
-  await Promise.all(inside);
+Deno.test("createAdmission() lets in as many bytes as there is room for, as they come", () => {
+  const enter = createAdmission(3, 100);
+  const [one, two] = [enter(), enter()];
+  one.addBytes(60);
+  two.addBytes(30);
+  two.addBytes(10);
+  assert.throws(() => two.addBytes(1), FULL);
+  one.leave();
+  two.addBytes(1);
 });
 
-Deno.test("createAdmission() lets a request of many pictures in when nobody else is inside", async () => {
-  const admit = createAdmission(2);
-  const gate = makeGate();
-  const many = admit(16, gate.stay);
-  await assert.rejects(admit(1, gate.stay), FULL);
-  gate.open();
-  await many;
-  const one = makeGate();
-  const inside = admit(1, one.stay);
-  await assert.rejects(admit(2, one.stay), FULL, "two more than the places that are left");
-  one.open();
-  await inside;
+Deno.test("createAdmission() lets a request in whole when the house is empty", () => {
+  const enter = createAdmission(2, 100);
+  const large = enter();
+  large.addBytes(80);
+  large.addBytes(80);
+  large.addPictures(16);
+  assert.throws(() => enter().addPictures(1), FULL);
+  assert.throws(() => enter().addBytes(1), FULL);
+});
+
+Deno.test("createAdmission() gives back what a request holds, once", () => {
+  const enter = createAdmission(2, 100);
+  const [one, two] = [enter(), enter()];
+  one.addPictures(1);
+  two.addPictures(1);
+  one.leave();
+  one.leave();
+  enter().addPictures(1);
+  assert.throws(() => enter().addPictures(1), FULL);
 });

@@ -1,4 +1,4 @@
-import type { ErrorCode } from "@clip-e/shared";
+import { ClipEError, type ErrorCode } from "@clip-e/shared";
 import assert from "node:assert/strict";
 import { readUpload, type UploadLimits } from "../../edge/app/upload.ts";
 
@@ -17,7 +17,9 @@ function part(content: string, name = `name="image"; filename="a.jpg"`): string 
 async function readTexts(body: string, contentType: string): Promise<string[]> {
   const { isMultipart, pictures } = await readUpload(request(body, contentType), LIMITS);
   assert.ok(isMultipart);
-  return pictures.map((picture) => new TextDecoder().decode(picture));
+  return pictures.map((picture) =>
+    picture instanceof ClipEError ? picture.code : new TextDecoder().decode(picture)
+  );
 }
 
 async function assertRefused(request: Request, code: ErrorCode, limits = LIMITS): Promise<void> {
@@ -86,9 +88,33 @@ Deno.test("readUpload() refuses a multipart body without a boundary, or with ano
   }
 });
 
-Deno.test("readUpload() refuses an image part without a filename", async () => {
-  const body = `${part("one", `name="image"`)}--line--`;
-  await assertRefused(request(body, "multipart/form-data; boundary=line"), "malformed-multipart");
+Deno.test("readUpload() refuses an image part without a filename, and takes the others", async () => {
+  const body = `${part("one", `name="image"`)}${part("two")}--line--`;
+  assert.deepEqual(await readTexts(body, "multipart/form-data; boundary=line"), [
+    "malformed-multipart",
+    "two",
+  ]);
+});
+
+Deno.test("readUpload() refuses a body of very many parts before it is parsed", async () => {
+  const body = `${part("x", `name="note"`).repeat(1000)}${part("two")}--line--`;
+  const limits = { ...LIMITS, maxBytes: 1_000_000 };
+  await assertRefused(
+    request(body, "multipart/form-data; boundary=line"),
+    "malformed-multipart",
+    limits,
+  );
+});
+
+Deno.test("readUpload() tells of the bytes as they come, and stops when told to", async () => {
+  const counts: number[] = [];
+  const onBytes = (count: number) => {
+    counts.push(count);
+    if (counts.length === 3) throw new ClipEError("queue-full", "full");
+  };
+  const pieces = ReadableStream.from(Array.from({ length: 9 }, () => new Uint8Array(100)));
+  await assertRefused(request(pieces), "queue-full", { ...LIMITS, onBytes });
+  assert.deepEqual(counts, [100, 100, 100]);
 });
 
 Deno.test("readUpload() refuses what carries no picture", async () => {
@@ -109,7 +135,9 @@ Deno.test("readUpload() counts bytes, up to the most that are allowed", async ()
   const pieces = (count: number) =>
     ReadableStream.from(Array.from({ length: count }, () => new Uint8Array(100)));
   const { pictures } = await readUpload(request(pieces(10)), LIMITS);
-  assert.equal(pictures[0].length, 1000);
+  const [picture] = pictures;
+  assert.ok(picture instanceof Uint8Array);
+  assert.equal(picture.length, 1000);
   await assertRefused(request(pieces(11)), "too-many-bytes");
 });
 

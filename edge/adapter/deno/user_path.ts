@@ -3,12 +3,20 @@
  */
 
 import { resolve } from "node:path";
-import { fileURLToPath } from "node:url";
+
+const PROJECT = resolve(import.meta.dirname ?? ".", "../../..");
+
+/**
+ * A path within the project, wherever it lies.
+ *
+ * @param path relative to its root
+ */
+export function projectPath(path: string): string {
+  return resolve(PROJECT, path);
+}
 
 /** The bundle that the project carries. */
-export const EMBEDDED_BUNDLE: string = fileURLToPath(
-  new URL("../../../fixtures/bundles/tiny", import.meta.url),
-);
+export const EMBEDDED_BUNDLE: string = projectPath("fixtures/bundles/tiny");
 
 /**
  * Resolves a path from where the user stands.

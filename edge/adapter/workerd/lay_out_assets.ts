@@ -7,7 +7,7 @@ import { readCommandLine } from "@clip-e/shared/command-line";
 import { fileURLToPath } from "node:url";
 import { fail } from "../deno/fail.ts";
 import { folderSource } from "../deno/folder_source.ts";
-import { EMBEDDED_BUNDLE, userPath } from "../deno/user_path.ts";
+import { EMBEDDED_BUNDLE, projectPath, userPath } from "../deno/user_path.ts";
 
 const COMMAND = {
   name: "deno task worker:assets",
@@ -23,7 +23,7 @@ const COMMAND = {
 } as const;
 
 /** Where `wrangler.jsonc` looks for them. */
-const out = fileURLToPath(new URL("../../../.cache/worker_assets", import.meta.url));
+const out = projectPath(".cache/worker_assets");
 
 async function copyFolder(from: string, to: string): Promise<void> {
   await Deno.mkdir(to, { recursive: true });
