@@ -95,7 +95,9 @@ Deno.test("a caller who hangs up before the answer takes nobody's place for long
         signal: caller.signal,
       });
       setTimeout(() => caller.abort(), 100);
-      await assert.rejects(answer, { name: "AbortError" });
+      // The first caller hangs up; a later one may be turned away before that.
+      if (i === 0) await assert.rejects(answer, { name: "AbortError" });
+      else await answer.then((response) => response.body?.cancel(), () => {});
     }
     const limit = performance.now() + 20_000;
     let status = 0;
