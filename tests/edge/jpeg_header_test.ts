@@ -220,3 +220,9 @@ Deno.test("readJpegHeader() reads the drawn pictures, and refuses the bad ones",
     assert.throws(() => readJpegHeader(bytes), { name: "ClipEError", code }, name);
   }
 });
+
+Deno.test("readJpegHeader() refuses a small file of very many scans, each of which costs a whole pass", () => {
+  const scans = (count: number) => jpeg(APP0, TABLES, frame(), ...Array(count).fill(SCAN), END);
+  assert.equal(readJpegHeader(scans(100)).width, 300);
+  assert.throws(() => readJpegHeader(scans(101)), { code: "undecodable", message: /scans/ });
+});
