@@ -5,6 +5,7 @@
 
 import { ClipEError } from "@clip-e/shared";
 import * as ort from "onnxruntime-web/wasm";
+import { openSession } from "./ort_session.ts";
 
 /** An open encoder. */
 export interface Encoder {
@@ -22,16 +23,6 @@ export interface Encoder {
   close(): Promise<void>;
 }
 
-// More threads need a worker from a blob URL, which Deno refuses; parallelism comes from workers of our own.
-ort.env.wasm.numThreads = 1;
-ort.env.logLevel = "error";
-
-/**
- * The web's `Worker`. Where a runtime has Node's modules too, as Deno does, ONNX Runtime puts Node's `Worker` in its place
- * when it starts, and whoever makes one afterwards waits for a message that never comes.
- */
-const webWorker = Object.getOwnPropertyDescriptor(globalThis, "Worker");
-
 /**
  * Opens an encoder with ONNX Runtime's WebAssembly backend, on one thread.
  *
@@ -41,14 +32,9 @@ const webWorker = Object.getOwnPropertyDescriptor(globalThis, "Worker");
  * @throws {ClipEError} `invalid-bundle`, when the bytes are not such a model
  */
 export async function openEncoder(model: Uint8Array, crop: number): Promise<Encoder> {
-  let session: ort.InferenceSession;
-  try {
-    session = await ort.InferenceSession.create(model, { executionProviders: ["wasm"] });
-  } catch (cause) {
-    throw unusable(`ONNX Runtime refuses it: ${cause instanceof Error ? cause.message : cause}`);
-  } finally {
-    if (webWorker) Object.defineProperty(globalThis, "Worker", webWorker);
-  }
+  const session = await openSession(model).catch((error) => {
+    throw unusable(error.message);
+  });
   const [input, ...otherInputs] = session.inputNames;
   if (otherInputs.length > 0) {
     throw unusable(`it takes ${session.inputNames.join(", ")}, and should take pixels alone`);

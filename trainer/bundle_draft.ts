@@ -19,6 +19,7 @@ import {
 import type { BundleFiles } from "./bundle_folder.ts";
 import type { EncoderFile } from "./encoder_file.ts";
 import { writeModelCard } from "./model_card.ts";
+import { onnxPrecision } from "./onnx_precision.ts";
 
 /** A bundle in the making. */
 export interface BundleDraft {
@@ -54,6 +55,7 @@ const CARD_PATH = "README.md";
  *
  * @param encoder open
  * @param identity what the bundle is
+ * @throws {TrainerError} when the encoder is not ONNX
  */
 export async function beginBundle(
   encoder: EncoderFile,
@@ -67,7 +69,7 @@ export async function beginBundle(
     embeddingSpace: { id: identity.embeddingSpace, size: encoder.goldenEmbedding.length },
     encoders: [{
       file: await describeFile(ENCODER_PATH, encoder.bytes),
-      precision: "float32",
+      precision: onnxPrecision(encoder.bytes),
       backends: ["wasm"],
       input: { resize, crop },
       mean: [...mean],

@@ -1,8 +1,15 @@
 /**
- * Bundles on disk, written whole or not at all.
+ * Bundles on disk, written whole or not at all. Files of the user's own in a bundle's folder stay.
  */
 
-import { type BundleSource, MANIFEST_PATH, openBundle } from "@clip-e/shared";
+import { dirname, join, resolve } from "node:path";
+import {
+  type BundleSource,
+  type Manifest,
+  MANIFEST_PATH,
+  openBundle,
+  parseManifest,
+} from "@clip-e/shared";
 import type { BundleDraft } from "./bundle_draft.ts";
 import { TrainerError } from "./errors.ts";
 
@@ -29,6 +36,7 @@ function folderSource(folder: string): BundleSource {
  * @throws {ClipEError} when the bundle is damaged
  */
 export async function readBundleFolder(folder: string): Promise<BundleDraft | undefined> {
+  await restore(resolve(folder));
   const source = folderSource(folder);
   if (!await source.read(MANIFEST_PATH)) {
     if (await isEmpty(folder)) return undefined;
@@ -62,31 +70,81 @@ async function isEmpty(folder: string): Promise<boolean> {
 }
 
 /**
- * Writes a bundle beside its place, then puts it there.
+ * Writes a bundle beside its place, then puts it there. What an older bundle in that place does not name is the user's, and
+ * goes over to the new one.
  *
- * @param folder replaced when it exists
- * @param files all of them
+ * @param folder the place
+ * @param files all of the bundle's
+ * @throws {TrainerError} when it cannot be written; the older bundle is then as it was
  */
 export async function writeBundleFolder(folder: string, files: BundleFiles): Promise<void> {
-  const place = folder.replace(/\/+$/, "");
+  const place = resolve(folder);
   const partial = `${place}.partial`;
-  const old = `${place}.old`;
-  await removeFolder(partial);
   try {
+    await restore(place);
+    await removeFolder(partial);
     for (const [path, bytes] of files) {
-      const target = `${partial}/${path}`;
-      await Deno.mkdir(target.slice(0, target.lastIndexOf("/")), { recursive: true });
-      await Deno.writeFile(target, bytes);
+      await Deno.mkdir(dirname(join(partial, path)), { recursive: true });
+      await Deno.writeFile(join(partial, path), bytes);
     }
+    const named = new Set([...files.keys(), ...await readNames(place)]);
+    for await (const path of filesBelow(place)) {
+      if (!named.has(path)) await carryOver(join(place, path), join(partial, path));
+    }
+    await removeFolder(replaced(place));
+    await Deno.rename(place, replaced(place)).catch(ignoreMissing);
+    await Deno.rename(partial, place);
   } catch (cause) {
+    await restore(place);
     await removeFolder(partial);
     const why = cause instanceof Error ? cause.message : String(cause);
     throw new TrainerError(`Cannot write the bundle ${folder}: ${why}`, { cause });
   }
-  await removeFolder(old);
-  await Deno.rename(place, old).catch(ignoreMissing);
-  await Deno.rename(partial, place);
-  await removeFolder(old);
+  await removeFolder(replaced(place));
+}
+
+/** Where the older bundle is for a moment; not `.old`, a name that people give to copies, for what lies here is removed. */
+function replaced(place: string): string {
+  return `${place}.replaced`;
+}
+
+/** Puts the older bundle back where a run was killed after it took it away. */
+async function restore(place: string): Promise<void> {
+  const isThere = await Deno.lstat(place).then(() => true, () => false);
+  if (!isThere) await Deno.rename(replaced(place), place).catch(ignoreMissing);
+}
+
+/** The files that a folder's manifest names, and itself; none where it is not one. */
+async function readNames(place: string): Promise<string[]> {
+  const text = await Deno.readTextFile(join(place, MANIFEST_PATH)).catch(() => "");
+  let manifest: Manifest;
+  try {
+    manifest = parseManifest(JSON.parse(text));
+  } catch {
+    return [];
+  }
+  const { golden, encoders, heads, prompts, modelCard } = manifest;
+  const parts = [golden, ...encoders, ...heads, ...prompts].map(({ file }) => file);
+  return [MANIFEST_PATH, ...modelCard ? [modelCard.path] : [], ...parts.map(({ path }) => path)];
+}
+
+/** Paths of what lies in a folder and below it, with `/`; none where there is no folder. */
+async function* filesBelow(folder: string, prefix = ""): AsyncGenerator<string> {
+  try {
+    for await (const { name, isDirectory } of Deno.readDir(join(folder, prefix))) {
+      if (isDirectory) yield* filesBelow(folder, `${prefix}${name}/`);
+      else yield prefix + name;
+    }
+  } catch (error) {
+    ignoreMissing(error);
+  }
+}
+
+async function carryOver(from: string, to: string): Promise<void> {
+  await Deno.mkdir(dirname(to), { recursive: true });
+  const { isSymlink } = await Deno.lstat(from);
+  if (isSymlink) await Deno.symlink(await Deno.readLink(from), to);
+  else await Deno.copyFile(from, to);
 }
 
 async function removeFolder(folder: string): Promise<void> {
@@ -94,5 +152,6 @@ async function removeFolder(folder: string): Promise<void> {
 }
 
 function ignoreMissing(error: unknown): void {
-  if (!(error instanceof Deno.errors.NotFound)) throw error;
+  if (error instanceof Deno.errors.NotFound) return;
+  if (!(error instanceof Deno.errors.NotADirectory)) throw error;
 }

@@ -3,9 +3,11 @@
  * model hubs lay them out.
  */
 
+import { dirname, join } from "node:path";
 import { type Encoder, openEncoder } from "@clip-e/edge/encoder";
 import {
   CLIP_PREPROCESSING,
+  ClipEError,
   goldenInput,
   type Preprocessing,
   type Rgb,
@@ -31,35 +33,68 @@ export interface EncoderFile {
 
 const CONFIG = "preprocessor_config.json";
 
+/** Options of {@linkcode openEncoderFile}. */
+export interface OpenEncoderFileOptions {
+  /** Where its `preprocessor_config.json` is; by default beside it. */
+  readonly configFolder?: string;
+  /** Told where the preprocessing comes from, before the encoder is run. */
+  readonly onPreprocessing?: (from: string) => void;
+}
+
 /**
- * Opens an encoder.
+ * Opens an encoder and runs it on the golden input.
  *
  * @param path of the ONNX file
- * @throws {TrainerError} when there is no such file, or its preprocessing is not one that is done here
+ * @param options where its configuration is, and who is told of it
+ * @throws {TrainerError} when there is no such file, its preprocessing is not one that is done here, or it cannot be run on
+ * pictures of that size
  * @throws {ClipEError} when it is not an encoder
  */
-export async function openEncoderFile(path: string): Promise<EncoderFile> {
+export async function openEncoderFile(
+  path: string,
+  options: OpenEncoderFileOptions = {},
+): Promise<EncoderFile> {
   const bytes = await Deno.readFile(path).catch((cause) => {
     throw new TrainerError(`Cannot read the encoder ${path}: ${cause.message}`, { cause });
   });
-  const folder = path.includes("/") ? path.slice(0, path.lastIndexOf("/") + 1) : "";
-  const config = await Deno.readTextFile(folder + CONFIG).catch((cause) => {
-    if (cause instanceof Deno.errors.NotFound) return undefined;
-    throw new TrainerError(`Cannot read ${folder + CONFIG}: ${cause.message}`, { cause });
-  });
-  const preprocessing = config === undefined
-    ? CLIP_PREPROCESSING
-    : parsePreprocessing(folder + CONFIG, config);
+  const { preprocessing, preprocessingFrom } = await readPreprocessing(
+    options.configFolder ?? dirname(path),
+  );
+  options.onPreprocessing?.(preprocessingFrom);
   const encoder = await openEncoder(bytes, preprocessing.crop);
+  try {
+    const goldenEmbedding = await encoder.encode(goldenInput(preprocessing));
+    const digest = await sha256(bytes);
+    return { bytes, sha256: digest, preprocessing, preprocessingFrom, encoder, goldenEmbedding };
+  } catch (cause) {
+    await encoder.close();
+    if (cause instanceof ClipEError) throw cause;
+    const why = cause instanceof Error ? cause.message : String(cause);
+    const { crop } = preprocessing;
+    throw new TrainerError(
+      `Cannot run the encoder ${path} on a picture of ${crop} x ${crop} pixels. The preprocessing is ` +
+        `${preprocessingFrom}. If the encoder's input has another size, put it into that file. ` +
+        "ONNX Runtime says: " +
+        why.replace(/^.*ERROR_MESSAGE: /s, "").replace(/\s+/g, " "),
+      { cause },
+    );
+  }
+}
+
+async function readPreprocessing(
+  folder: string,
+): Promise<Pick<EncoderFile, "preprocessing" | "preprocessingFrom">> {
+  const file = join(folder, CONFIG);
+  const config = await Deno.readTextFile(file).catch((cause) => {
+    if (cause instanceof Deno.errors.NotFound) return undefined;
+    throw new TrainerError(`Cannot read ${file}: ${cause.message}`, { cause });
+  });
+  if (config !== undefined) {
+    return { preprocessing: parsePreprocessing(file, config), preprocessingFrom: file };
+  }
   return {
-    bytes,
-    sha256: await sha256(bytes),
-    preprocessing,
-    preprocessingFrom: config === undefined
-      ? `CLIP's own, as there is no ${CONFIG} beside the encoder`
-      : folder + CONFIG,
-    encoder,
-    goldenEmbedding: await encoder.encode(goldenInput(preprocessing)),
+    preprocessing: CLIP_PREPROCESSING,
+    preprocessingFrom: `CLIP's own, as there is no ${CONFIG} beside the encoder`,
   };
 }
 

@@ -135,21 +135,35 @@ export class HubConnection {
     return new Response(ReadableStream.from(this.#read(response.body, stop)), response);
   };
 
-  /** Waits for something that the network owes, but not for ever. */
+  /**
+   * Waits for something that the network owes, but not for ever. Aborting the request is not relied on to end the wait: a
+   * signal made by `AbortSignal.any` may be collected while it is still wanted.
+   */
   async #within<T>(stop: AbortController, owed: Promise<T>): Promise<T> {
     const seconds = this.#silence / 1000;
+    const { signal } = this.#options;
+    const { promise: ended, reject } = Promise.withResolvers<never>();
+    const end = (reason: unknown) => {
+      stop.abort(reason);
+      reject(reason);
+    };
+    const endBySignal = () => end(signal?.reason);
     const timer = setTimeout(
-      () => stop.abort(new HubFailure(`nothing came for ${seconds} seconds`)),
+      () => end(new HubFailure(`nothing came for ${seconds} seconds`)),
       this.#silence,
     );
+    signal?.addEventListener("abort", endBySignal);
+    if (signal?.aborted) endBySignal();
+    owed.catch(() => {});
     try {
-      return await owed;
+      return await Promise.race([owed, ended]);
     } catch (error) {
       this.#options.signal?.throwIfAborted();
       // The platform's `fetch` knows only `TypeError`, with the network's own words as its cause.
       throw error instanceof TypeError ? new HubFailure(wordsOf(error)) : error;
     } finally {
       clearTimeout(timer);
+      signal?.removeEventListener("abort", endBySignal);
     }
   }
 
@@ -162,7 +176,7 @@ export class HubConnection {
         yield value;
       }
     } finally {
-      await reader.cancel().catch(() => {});
+      void reader.cancel().catch(() => {});
     }
   }
 

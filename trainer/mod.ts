@@ -8,7 +8,12 @@
 export { averageHeads } from "./average_heads.ts";
 export { type Dataset, type Example, readDataset, type ReadDatasetOptions } from "./dataset.ts";
 export { decodeFile } from "./decode_file.ts";
-export { type EncoderFile, openEncoderFile, parsePreprocessing } from "./encoder_file.ts";
+export {
+  type EncoderFile,
+  openEncoderFile,
+  type OpenEncoderFileOptions,
+  parsePreprocessing,
+} from "./encoder_file.ts";
 export { TrainerError } from "./errors.ts";
 export { evaluate, type Evaluation } from "./evaluation.ts";
 export {

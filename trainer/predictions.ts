@@ -2,9 +2,38 @@
  * What the heads say of each picture, as JSON lines, for analyses of one's own.
  */
 
+import { dirname } from "node:path";
 import type { Taxonomy } from "@clip-e/shared";
 import type { EmbeddedDataset } from "./embed_dataset.ts";
+import { TrainerError } from "./errors.ts";
 import { scorePicture, type TrainingOutcome } from "./train_head.ts";
+
+/**
+ * Checks that predictions can be written, by writing none.
+ *
+ * @param file that they are for
+ * @throws {TrainerError} saying why not
+ */
+export async function checkPredictionsFile(file: string): Promise<void> {
+  const refuse = (why: string, cause?: unknown) =>
+    new TrainerError(`Cannot write the predictions ${file}: ${why}`, { cause });
+  if (await Deno.stat(file).then(({ isDirectory }) => isDirectory, () => false)) {
+    throw refuse("it is a folder. Name a file in it");
+  }
+  try {
+    await Deno.writeTextFile(partialFile(file), "");
+    await Deno.remove(partialFile(file));
+  } catch (cause) {
+    if (cause instanceof Deno.errors.NotFound) {
+      throw refuse(`there is no folder ${dirname(file)}. Make it first`, cause);
+    }
+    throw refuse(cause instanceof Error ? cause.message : String(cause), cause);
+  }
+}
+
+function partialFile(file: string): string {
+  return `${file}.partial`;
+}
 
 /**
  * Writes a line of each picture: `file`, `label`, `scores` of the head that is served, and `heldOut`, those of a head that
@@ -34,6 +63,6 @@ export async function writePredictions(
       ...(heldOut && { heldOut: named(heldOut) }),
     });
   });
-  await Deno.writeTextFile(`${file}.partial`, lines.join("\n") + "\n");
-  await Deno.rename(`${file}.partial`, file);
+  await Deno.writeTextFile(partialFile(file), lines.join("\n") + "\n");
+  await Deno.rename(partialFile(file), file);
 }

@@ -8,6 +8,8 @@ import { ProgressBar } from "@std/cli/unstable-progress-bar";
 export interface Progress {
   /** One more step is done. */
   step(): void;
+  /** So many steps are done. */
+  set(value: number): void;
   /** What is going on, in a few words. */
   note(words: string): void;
   /** The work is over, whole or not. */
@@ -34,6 +36,7 @@ export function startProgress(what: string, max: number): Progress {
   });
   return {
     step: () => void bar.value++,
+    set: (value) => void (bar.value = value),
     note: (next) => void (words = next),
     stop: () => bar.stop(),
   };
@@ -50,6 +53,7 @@ function startLine(what: string, max: number): Progress {
   const start = performance.now();
   return {
     step: () => void done++,
+    set: (value) => void (done = value),
     note: () => {},
     stop: () => {
       const seconds = ((performance.now() - start) / 1000).toFixed(1);

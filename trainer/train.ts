@@ -3,27 +3,29 @@
  * data set -> pictures -> embeddings (cached) -> head -> evaluation -> bundle.
  */
 
+import { basename } from "node:path";
 import { findTaxonomy, sha256, type Taxonomy } from "@clip-e/shared";
 import { type FlagValues, readCommandLine, UsageError } from "@clip-e/shared/command-line";
 import {
   beginBundle,
-  type BundleDraft,
   type BundleIdentity,
   finishBundle,
   withHead,
   withMethod,
 } from "./bundle_draft.ts";
 import { readBundleFolder, writeBundleFolder } from "./bundle_folder.ts";
+import { checkAddition } from "./check_addition.ts";
 import { type Dataset, readDataset } from "./dataset.ts";
 import { embedDataset, type EmbeddedDataset } from "./embed_dataset.ts";
 import { EmbeddingCache } from "./embedding_cache.ts";
 import { type EncoderFile, openEncoderFile } from "./encoder_file.ts";
 import { TrainerError } from "./errors.ts";
 import { fail } from "./fail.ts";
-import { writePredictions } from "./predictions.ts";
+import { checkPredictionsFile, writePredictions } from "./predictions.ts";
 import { startProgress } from "./progress.ts";
 import { formatSummary, type TrainingReport } from "./report.ts";
 import { trainHead, type TrainingOutcome } from "./train_head.ts";
+import { userDataset, userPath } from "./user_path.ts";
 
 const COMMAND = {
   name: "deno task train",
@@ -87,8 +89,7 @@ const COMMAND = {
     license: {
       kind: "string",
       value: "TEXT",
-      default: "Not stated.",
-      help: "Of the weights",
+      help: `Of the weights (default: "Not stated.")`,
     },
     origin: { kind: "string", value: "TEXT", help: "Where the encoder comes from" },
     about: { kind: "string", value: "FILE", help: "Markdown that opens the model card" },
@@ -98,21 +99,29 @@ const COMMAND = {
 
 type Options = FlagValues<typeof COMMAND.flags>;
 
-/** The options that must be given. */
+/** The options that must be given, with absolute paths. */
 type Required = Record<"data" | "encoder" | "taxonomy" | "out", string>;
 
+/** What a manifest takes as an id. */
+const ID = /^[a-z0-9][a-z0-9._-]*$/;
+
+/** Seeds of members and folds, its multiples, stay whole numbers. */
+const MAX_SEED = 2 ** 31 - 1;
+
 function checkOptions(options: Options): Required {
-  const { data, encoder, taxonomy, out, test, learningRate } = options;
+  const { data, encoder, taxonomy, out, name, test, seed, learningRate } = options;
   if (data === undefined) throw new UsageError("--data is needed");
   if (encoder === undefined) throw new UsageError("--encoder is needed");
   if (taxonomy === undefined) throw new UsageError("--taxonomy is needed");
   if (out === undefined) throw new UsageError("--out is needed");
-  if (!/^[a-z0-9][a-z0-9._-]*$/.test(taxonomy)) {
-    throw new UsageError("--taxonomy must be lower-case letters, digits, . _ -");
+  for (const [option, id] of Object.entries({ taxonomy, name })) {
+    if (id === undefined || ID.test(id)) continue;
+    throw new UsageError(`--${option} must be lower-case letters, digits, . _ -`);
   }
   if (test === 0 || test >= 1) throw new UsageError("--test must be between 0 and 1");
+  if (seed > MAX_SEED) throw new UsageError(`--seed must be at most ${MAX_SEED}`);
   if (learningRate === 0) throw new UsageError("--learning-rate must be above 0");
-  return { data, encoder, taxonomy, out };
+  return { data: userDataset(data), encoder: userPath(encoder), taxonomy, out: userPath(out) };
 }
 
 /** The taxonomy of the project's own by that name, or one of the labels that the data has. */
@@ -124,7 +133,7 @@ function chooseTaxonomy(id: string, dataset: Dataset): Taxonomy {
     prompt: "",
   });
   if (!known) {
-    const bad = dataset.labels.find((label) => !/^[a-z0-9][a-z0-9._-]*$/.test(label));
+    const bad = dataset.labels.find((label) => !ID.test(label));
     if (bad !== undefined) {
       throw new TrainerError(
         `The label ${JSON.stringify(bad)} cannot be served: use lower-case letters, digits, . _ -`,
@@ -199,53 +208,38 @@ async function fit(
   }
 }
 
-async function identify(
-  options: Options,
-  { encoder, out }: Required,
-  file: EncoderFile,
-): Promise<BundleIdentity> {
-  const name = options.name ?? baseName(out).toLowerCase().replace(/[^a-z0-9._-]+/g, "-");
-  const about = options.about === undefined ? "" : await Deno.readTextFile(options.about)
-    .catch((cause) => {
-      throw new TrainerError(`Cannot read ${options.about}: ${cause.message}`, { cause });
-    });
-  // Another preprocessing of the same encoder is another space.
-  const preprocessing = new TextEncoder().encode(JSON.stringify(file.preprocessing));
-  const digest = (await sha256(preprocessing)).slice(0, 8);
+/** What the options say of the bundle. */
+async function readGiven(options: Options): Promise<Partial<BundleIdentity>> {
+  const { name, space, license, origin, about } = options;
   return {
-    name,
-    embeddingSpace: options.space ?? `onnx-${file.sha256.slice(0, 16)}-${digest}`,
-    license: options.license,
-    encoderOrigin: options.origin ?? `${baseName(encoder)}, SHA-256 ${file.sha256}`,
-    about,
+    ...(name !== undefined && { name }),
+    ...(space !== undefined && { embeddingSpace: space }),
+    ...(license !== undefined && { license }),
+    ...(origin !== undefined && { encoderOrigin: origin }),
+    ...(about !== undefined && { about: await readAbout(userPath(about)) }),
   };
 }
 
-/**
- * Refuses a bundle whose encoder is another one, before any work is done.
- *
- * @throws {TrainerError} saying what differs
- */
-function checkSameEncoder(
-  { manifest: { name, encoders, embeddingSpace } }: BundleDraft,
-  encoder: EncoderFile,
-  identity: BundleIdentity,
-): void {
-  if (!encoders.some(({ file }) => file.sha256 === encoder.sha256)) {
-    throw new TrainerError(
-      `Cannot add a head to the bundle ${name}: it has another encoder. Name a new folder`,
-    );
-  }
-  if (embeddingSpace.id !== identity.embeddingSpace) {
-    throw new TrainerError(
-      `Cannot add a head to the bundle ${name}: its embedding space is ${embeddingSpace.id}, ` +
-        `not ${identity.embeddingSpace}. Name it with --space`,
-    );
-  }
+async function readAbout(file: string): Promise<string> {
+  return await Deno.readTextFile(file).catch((cause) => {
+    throw new TrainerError(`Cannot read ${file}: ${cause.message}`, { cause });
+  });
 }
 
-function baseName(path: string): string {
-  return path.replace(/\/+$/, "").replace(/^.*[:/]/, "");
+/** A bundle's name, from its folder's. */
+function deriveName(out: string): string {
+  const folder = basename(out);
+  const name = folder.toLowerCase().replace(/[^a-z0-9._-]+/g, "-");
+  if (ID.test(name)) return name;
+  throw new UsageError(
+    `The bundle cannot be called ${JSON.stringify(folder)}, as its folder is: give a --name`,
+  );
+}
+
+/** The embedding space of an encoder: another preprocessing of the same encoder is another one. */
+async function deriveSpace(file: EncoderFile): Promise<string> {
+  const preprocessing = new TextEncoder().encode(JSON.stringify(file.preprocessing));
+  return `onnx-${file.sha256.slice(0, 16)}-${(await sha256(preprocessing)).slice(0, 8)}`;
 }
 
 /** The whole run, from the command line's values to the report. */
@@ -253,17 +247,34 @@ async function run(options: Options, signal: AbortSignal): Promise<TrainingRepor
   const required = checkOptions(options);
   const say = (words: string) => console.error(words);
 
+  const existing = await readBundleFolder(required.out);
+  const given = await readGiven(options);
+  const name = existing?.manifest.name ?? given.name ?? deriveName(required.out);
+  const predictions = options.predictions === undefined ? undefined : userPath(options.predictions);
+  if (predictions !== undefined) await checkPredictionsFile(predictions);
+
   const { groupBy } = options;
   const dataset = await readDataset(required.data, groupBy === undefined ? {} : { groupBy });
   const taxonomy = chooseTaxonomy(required.taxonomy, dataset);
   if (!findTaxonomy(taxonomy.id)) {
     say(`Taxonomy ${taxonomy.id}, of the data's labels: ${dataset.labels.join(", ")}`);
   }
-  const file = await openEncoderFile(required.encoder);
-  say(`Preprocessing: ${file.preprocessingFrom}`);
-  const identity = await identify(options, required, file);
-  const existing = await readBundleFolder(required.out);
-  if (existing) checkSameEncoder(existing, file, identity);
+  const file = await openEncoderFile(required.encoder, {
+    onPreprocessing: (from) => say(`Preprocessing: ${from}`),
+  });
+  const identity: BundleIdentity = {
+    name,
+    embeddingSpace: await deriveSpace(file),
+    license: "Not stated.",
+    encoderOrigin: `${basename(required.encoder)}, SHA-256 ${file.sha256}`,
+    about: "",
+    ...given,
+  };
+  const { embeddingSpace } = identity;
+  if (existing) {
+    checkAddition(existing.manifest, { given, embeddingSpace, encoder: file, taxonomy });
+  }
+  const draft = existing ?? await beginBundle(file, identity);
 
   const data = await embed(dataset, file, options.cache, signal);
   for (const { name, why } of data.unreadable) say(`Left out ${name}: ${why}`);
@@ -271,9 +282,8 @@ async function run(options: Options, signal: AbortSignal): Promise<TrainingRepor
   const outcome = await fit(data, taxonomy, options, signal);
 
   const groups = groupBy === undefined ? "" : `, grouped by ${groupBy}`;
-  const source = `${baseName(required.data)}, ${data.examples.length} pictures`;
+  const source = `${basename(required.data)}, ${data.examples.length} pictures`;
   const head = `cross-entropy-${taxonomy.id}`;
-  const draft = existing ?? await beginBundle(file, identity);
   const headed = await withHead(
     draft,
     head,
@@ -290,9 +300,7 @@ async function run(options: Options, signal: AbortSignal): Promise<TrainingRepor
     measured: `${outcome.protocol}${groups}, on ${source}`,
   }));
   await writeBundleFolder(required.out, files);
-  if (options.predictions !== undefined) {
-    await writePredictions(options.predictions, data, taxonomy, outcome);
-  }
+  if (predictions !== undefined) await writePredictions(predictions, data, taxonomy, outcome);
   const manifest = files.get("manifest.json") ?? new Uint8Array();
   return {
     bundle: { folder: required.out, digest: `sha256:${await sha256(manifest)}` },
@@ -319,6 +327,6 @@ async function main(): Promise<void> {
 
 if (import.meta.main) {
   await main().catch(fail);
-  // The signal listener and jax-js's workers would keep the program alive.
+  // The signal listener would keep the program alive.
   Deno.exit(0);
 }

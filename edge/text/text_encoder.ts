@@ -4,6 +4,7 @@
 
 import { ClipEError } from "@clip-e/shared";
 import * as ort from "onnxruntime-web/wasm";
+import { openSession } from "../ort_session.ts";
 import type { Tokenize } from "./tokenizer.ts";
 
 /** An open text encoder. */
@@ -27,23 +28,15 @@ const OUTPUTS = ["text_embeds", "text_features", "pooler_output"];
  *
  * @param model ONNX bytes: `input_ids` and, in some exports, `attention_mask`, `[N, L]` of int64, to `text_embeds` `[N, P]`
  * @param tokenize pads and cuts to L
- * @param externalData the file of the model's weights, where they lie beside it
  * @throws {ClipEError} `invalid-bundle`, when the bytes are not such a model
  */
 export async function openTextEncoder(
   model: Uint8Array,
   tokenize: Tokenize,
-  externalData?: { readonly path: string; readonly data: Uint8Array },
 ): Promise<OpenTextEncoder> {
-  let session: ort.InferenceSession;
-  try {
-    session = await ort.InferenceSession.create(model, {
-      executionProviders: ["wasm"],
-      ...(externalData && { externalData: [externalData] }),
-    });
-  } catch (cause) {
-    throw unusable(`ONNX Runtime refuses it: ${cause instanceof Error ? cause.message : cause}`);
-  }
+  const session = await openSession(model).catch((error) => {
+    throw unusable(error.message);
+  });
   const stray = session.inputNames.find((name) => !["input_ids", "attention_mask"].includes(name));
   if (stray !== undefined || !session.inputNames.includes("input_ids")) {
     throw unusable(

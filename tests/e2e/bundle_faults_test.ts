@@ -65,8 +65,8 @@ async function assertRefused(
       ...["--port", "0"],
       ...["--workers", "2"],
       ...args,
-    ]);
-    assert.equal(code, 1, stderr);
+    ], { timeout: 20_000 });
+    assert.equal(code, 1, `${stdout}${stderr}`);
     assert.equal(stdout, "");
     assert.match(stderr, /^error: [^\n]+\n$/);
     assert.match(stderr, why);

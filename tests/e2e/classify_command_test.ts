@@ -104,7 +104,7 @@ Deno.test("the command reads a picture from stdin", async () => {
   const { code, stdout, stderr } = await runTask(
     "classify",
     ["--bundle", folder.path, "--json", "--top", "1", "-"],
-    await readPicture("small.jpg"),
+    { input: await readPicture("small.jpg") },
   );
   assert.equal(code, 0, stderr);
   const { file, image } = JSON.parse(stdout);

@@ -21,16 +21,23 @@ const START_LIMIT = 60_000;
 /**
  * Starts a server and waits until it listens.
  *
- * @param bundle its folder, relative to the project
+ * @param bundle its folder, relative to the project; `undefined` for the one that the project brings
  * @param args more options
  * @throws {Error} with what the process said, when it ends instead
  */
-export async function startServer(bundle: string, ...args: string[]): Promise<ServerProcess> {
-  const command = await taskCommand("start", ["--bundle", bundle, "--port", "0", ...args]);
+export async function startServer(
+  bundle: string | undefined,
+  ...args: string[]
+): Promise<ServerProcess> {
+  const command = await taskCommand("start", [
+    ...(bundle === undefined ? [] : ["--bundle", bundle]),
+    ...["--port", "0"],
+    ...args,
+  ]);
   const process = command.spawn();
   let log = "";
   let hear = () => {};
-  const listen = async (stream: ReadableStream<Uint8Array>) => {
+  const listen = async (stream: ReadableStream<Uint8Array<ArrayBuffer>>) => {
     for await (const text of stream.pipeThrough(new TextDecoderStream())) {
       log += text;
       hear();

@@ -445,6 +445,19 @@ function assertStrictPolicy(headers: Headers, path: string): void {
   assert.equal(headers.get("Access-Control-Allow-Origin"), null, path);
 }
 
+Deno.test("deno task start serves the bundle that the project brings when it is told of no other", async () => {
+  const embedded = await startServer(undefined, "--workers", "1");
+  try {
+    const ready = await readAnswer(await fetch(`${embedded.url}/readyz`), SCHEMAS.ReadyAnswer);
+    assert.deepEqual(ready, { status: "ready", faults: [] });
+    const { model, predictions } = await classifyOverHttp(embedded.url, storm);
+    assert.equal(model.name, "tiny");
+    assert.ok(predictions.length > 0);
+  } finally {
+    await embedded.stop();
+  }
+});
+
 Deno.test("deno task start --help lists the options", async () => {
   const { code, stdout, stderr } = await runTask("start", ["--help"]);
   assert.equal(code, 0, stderr);

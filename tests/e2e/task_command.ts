@@ -27,7 +27,7 @@ export interface TaskResult {
 export async function taskCommand(
   task: string,
   args: readonly string[],
-  options: Pick<Deno.CommandOptions, "stdin"> = {},
+  options: Pick<Deno.CommandOptions, "stdin" | "signal"> = {},
 ): Promise<Deno.Command> {
   const call = await readCall(task);
   // A developer's own settings stay out of tests.
@@ -84,14 +84,18 @@ export async function readCall(task: string): Promise<DenoCall> {
  *
  * @param task its name in `deno.json`
  * @param args what a user writes after it
- * @param input what it reads from stdin
+ * @param options what it reads from stdin, and after how many milliseconds it is ended, if ever
  */
 export async function runTask(
   task: string,
   args: readonly string[],
-  input?: Uint8Array<ArrayBuffer>,
+  options: { readonly input?: Uint8Array<ArrayBuffer>; readonly timeout?: number } = {},
 ): Promise<TaskResult> {
-  const command = await taskCommand(task, args, { stdin: input ? "piped" : "null" });
+  const { input, timeout } = options;
+  const command = await taskCommand(task, args, {
+    stdin: input ? "piped" : "null",
+    ...(timeout !== undefined && { signal: AbortSignal.timeout(timeout) }),
+  });
   const process = command.spawn();
   if (input) await new Blob([input]).stream().pipeTo(process.stdin);
   const { code, stdout, stderr } = await process.output();

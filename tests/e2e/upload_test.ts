@@ -35,6 +35,7 @@ Deno.test.beforeAll(async () => {
       folder.path,
       ...["--workers", "1"],
       ...["--max-bytes", String(MAX_BYTES)],
+      ...["--max-pictures", "2"],
       ...["--max-pixels", String(MAX_PIXELS)],
       ...["--upload-timeout", String(UPLOAD_TIMEOUT)],
     ),
@@ -209,6 +210,13 @@ Deno.test("sixteen pictures are answered in order, seventeen are refused", async
     "too-many-pictures",
   );
   assert.match(detail, /17.*16/);
+});
+
+Deno.test("a server may be told to take fewer pictures", async () => {
+  const two = await readResults(await post(await pictureForm("small.jpg", "grey.png"), {}, strict));
+  assert.equal(two.length, 2);
+  const three = await post(await pictureForm("small.jpg", "grey.png", "rgba.png"), {}, strict);
+  assert.match(await assertProblem(three, 400, "too-many-pictures"), /3.*2/);
 });
 
 Deno.test("a query holds for every picture of a multipart request", async () => {

@@ -58,7 +58,7 @@ export async function startWorker(bundle: string): Promise<WorkerProcess> {
   const process = command.spawn();
   let log = "";
   let hear = () => {};
-  const listen = async (stream: ReadableStream<Uint8Array>) => {
+  const listen = async (stream: ReadableStream<Uint8Array<ArrayBuffer>>) => {
     for await (const text of stream.pipeThrough(new TextDecoderStream())) {
       log += text;
       hear();

@@ -83,3 +83,34 @@ Deno.test("openEncoderFile() refuses bytes that are not a model", async () => {
     await Deno.remove(folder, { recursive: true });
   }
 });
+
+for (const config of [undefined, { ...CLIP, size: 32, crop_size: 32 }]) {
+  const what = config ? "of another size than its configuration's" : "of another size than CLIP's";
+  Deno.test(`openEncoderFile() says what to mend of an encoder ${what}`, async () => {
+    const folder = await Deno.makeTempDir();
+    try {
+      const { mean, std } = CLIP_PREPROCESSING;
+      const path = `${folder}/encoder.onnx`;
+      await Deno.writeFile(path, buildStatisticsEncoder({ size: 64, mean, std }));
+      if (config) {
+        await Deno.writeTextFile(`${folder}/preprocessor_config.json`, JSON.stringify(config));
+      }
+      const told: string[] = [];
+      const open = openEncoderFile(path, { onPreprocessing: (from) => told.push(from) });
+      const error = await open.then(() => undefined, (error) => error);
+      assert.ok(error instanceof TrainerError, String(error));
+      const words = config
+        ? ["32 x 32", `is ${folder}/preprocessor_config.json. If`, "Expected: 64"]
+        : [
+          "224 x 224",
+          "CLIP's own, as there is no preprocessor_config.json beside the encoder",
+          "Expected: 64",
+        ];
+      for (const part of [path, ...words]) assert.ok(error.message.includes(part), error.message);
+      assert.ok(!error.message.includes("\n"), "one line");
+      assert.equal(told.length, 1, "the preprocessing is told of before the encoder is run");
+    } finally {
+      await Deno.remove(folder, { recursive: true });
+    }
+  });
+}

@@ -1,0 +1,184 @@
+/**
+ * A CLIP model in the hub's layout, made from a seed in a moment: both towers with random weights, a tokenizer of single
+ * bytes, and the configuration files. What it says of a picture means nothing; that it is computed right is what tests ask.
+ */
+
+import { OnnxGraph } from "../trainer/onnx_graph.ts";
+import { seededRandom } from "./random.ts";
+
+/** The model's files, by path, and the numbers of its text tower. */
+export interface SyntheticClip {
+  readonly files: Readonly<Record<string, Uint8Array<ArrayBuffer>>>;
+  /** What the text tower makes of a text, in double precision, not normalised. */
+  readonly textEmbedding: (text: string) => number[];
+}
+
+/** Options of {@link makeSyntheticClip}. */
+export interface SyntheticClipOptions {
+  /** Length of both towers' embeddings. */
+  readonly size?: number;
+  /** Whether the text tower asks for `attention_mask`, as some exports do. */
+  readonly withMask?: boolean;
+}
+
+const CROP = 32;
+const PATCH = 8;
+const CHANNELS = 12;
+const WIDTH = 16;
+const CONTEXT = 77;
+
+const bytes = (value: unknown) => new TextEncoder().encode(JSON.stringify(value));
+
+/** Bytes as the printable characters that byte-level tokenizers write them with. */
+function alphabet(): string[] {
+  const isPrintable = (b: number) =>
+    (b >= 33 && b <= 126) || (b >= 161 && b <= 172) || (b >= 174 && b <= 255);
+  let moved = 256;
+  return Array.from({ length: 256 }, (_, b) => String.fromCharCode(isPrintable(b) ? b : moved++));
+}
+
+const LETTERS = alphabet();
+const VOCABULARY = [
+  ...LETTERS,
+  ...LETTERS.map((c) => `${c}</w>`),
+  "<|startoftext|>",
+  "<|endoftext|>",
+];
+const START = VOCABULARY.length - 2;
+const END = VOCABULARY.length - 1;
+
+function tokenizer(): object {
+  const special = (id: number) => ({
+    id,
+    content: VOCABULARY[id],
+    single_word: false,
+    lstrip: false,
+    rstrip: false,
+    normalized: false,
+    special: true,
+  });
+  return {
+    version: "1.0",
+    truncation: null,
+    padding: null,
+    added_tokens: [special(START), special(END)],
+    normalizer: { type: "Lowercase" },
+    pre_tokenizer: {
+      type: "Sequence",
+      pretokenizers: [
+        { type: "Split", pattern: { Regex: "\\p{L}+" }, behavior: "Removed", invert: true },
+        { type: "ByteLevel", add_prefix_space: false, trim_offsets: true, use_regex: true },
+      ],
+    },
+    post_processor: {
+      type: "RobertaProcessing",
+      sep: [VOCABULARY[END], END],
+      cls: [VOCABULARY[START], START],
+      trim_offsets: false,
+      add_prefix_space: false,
+    },
+    decoder: null,
+    model: {
+      type: "BPE",
+      dropout: null,
+      unk_token: VOCABULARY[END],
+      continuing_subword_prefix: "",
+      end_of_word_suffix: "</w>",
+      fuse_unk: false,
+      vocab: Object.fromEntries(VOCABULARY.map((token, id) => [token, id])),
+      merges: [],
+    },
+  };
+}
+
+/** Ids of a text of ASCII letters and spaces, padded to the context's length. */
+function tokenIds(text: string): { ids: number[]; count: number } {
+  const inner = (text.toLowerCase().match(/[a-z]+/g) ?? []).flatMap((word) =>
+    [...word].map((c, i) => c.charCodeAt(0) + (i === word.length - 1 ? 256 : 0))
+  );
+  const ids = [START, ...inner, END];
+  if (ids.length > CONTEXT) throw new RangeError("the test's texts are short");
+  return { ids: [...ids, ...Array(CONTEXT - ids.length).fill(END)], count: ids.length };
+}
+
+function visionTower(draw: () => number, size: number): Uint8Array<ArrayBuffer> {
+  const graph = new OnnxGraph("vision");
+  const weights = (...shape: number[]) =>
+    Float32Array.from({ length: shape.reduce((a, b) => a * b) }, draw);
+  graph.input("pixel_values", ["batch", 3, CROP, CROP]);
+  const kernel = [CHANNELS, 3, PATCH, PATCH];
+  graph.float32("patches", kernel, weights(...kernel));
+  graph.float32("projection", [CHANNELS, size], weights(CHANNELS, size));
+  const strides = { ints: [PATCH, PATCH] };
+  graph.node("Conv", ["pixel_values", "patches"], "features", { strides });
+  graph.node("Relu", ["features"], "active");
+  graph.node("GlobalAveragePool", ["active"], "pooled");
+  graph.node("Flatten", ["pooled"], "flat", { axis: { int: 1 } });
+  graph.node("MatMul", ["flat", "projection"], "image_embeds");
+  graph.output("image_embeds", ["batch", size]);
+  return graph.toBytes() as Uint8Array<ArrayBuffer>;
+}
+
+/**
+ * Makes the model.
+ *
+ * @param options of its shape
+ */
+export function makeSyntheticClip(options: SyntheticClipOptions = {}): SyntheticClip {
+  const { size = 24, withMask = false } = options;
+  const random = seededRandom(11);
+  const draw = () => random.fraction() - 0.5;
+  const vision = visionTower(draw, size);
+  const table = Float32Array.from({ length: VOCABULARY.length * WIDTH }, draw);
+  const projection = Float32Array.from({ length: WIDTH * size }, draw);
+
+  const graph = new OnnxGraph("text");
+  graph.input("input_ids", ["batch", CONTEXT], "int64");
+  if (withMask) graph.input("attention_mask", ["batch", CONTEXT], "int64");
+  graph.float32("table", [VOCABULARY.length, WIDTH], table);
+  graph.float32("projection", [WIDTH, size], projection);
+  graph.node("Gather", ["table", "input_ids"], "tokens", { axis: { int: 0 } });
+  let summed = "tokens";
+  if (withMask) {
+    graph.int64("last", [1], [2]);
+    graph.node("Cast", ["attention_mask"], "mask", { to: { int: 1 } });
+    graph.node("Unsqueeze", ["mask", "last"], "columns");
+    summed = graph.node("Mul", ["tokens", "columns"], "kept");
+  }
+  graph.node("ReduceMean", [summed], "mean", { axes: { ints: [1] }, keepdims: { int: 0 } });
+  graph.node("MatMul", ["mean", "projection"], "text_embeds");
+  graph.output("text_embeds", ["batch", size]);
+
+  const { mean, std } = { mean: [0.48, 0.46, 0.41], std: [0.27, 0.26, 0.28] };
+  return {
+    files: {
+      "config.json": bytes({
+        model_type: "clip",
+        projection_dim: size,
+        text_config: { max_position_embeddings: CONTEXT },
+      }),
+      "preprocessor_config.json": bytes({
+        size: { shortest_edge: CROP },
+        crop_size: { height: CROP, width: CROP },
+        resample: 3,
+        image_mean: mean,
+        image_std: std,
+      }),
+      "tokenizer.json": bytes(tokenizer()),
+      "tokenizer_config.json": bytes({ pad_token: VOCABULARY[END], model_max_length: CONTEXT }),
+      "onnx/vision_model.onnx": vision,
+      "onnx/text_model.onnx": graph.toBytes() as Uint8Array<ArrayBuffer>,
+    },
+    textEmbedding(text) {
+      const { ids, count } = tokenIds(text);
+      const mean = Array.from({ length: WIDTH }, (_, w) => {
+        const rows = withMask ? ids.slice(0, count) : ids;
+        return rows.reduce((sum, id) => sum + table[id * WIDTH + w], 0) / CONTEXT;
+      });
+      return Array.from(
+        { length: size },
+        (_, p) => mean.reduce((sum, m, w) => sum + m * projection[w * size + p], 0),
+      );
+    },
+  };
+}

@@ -1,0 +1,226 @@
+/**
+ * `deno task build`: a CLIP model in, a bundle out that answers zero-shot, without any training. The straight line:
+ * model files -> encoder -> text encoder -> prompt embeddings -> bundle.
+ */
+
+import { createTokenizer, openTextEncoder } from "@clip-e/edge/text";
+import { sha256, TAXONOMIES, type Taxonomy } from "@clip-e/shared";
+import { type FlagValues, readCommandLine, UsageError } from "@clip-e/shared/command-line";
+import { basename, dirname } from "node:path";
+import {
+  beginBundle,
+  type BundleDraft,
+  finishBundle,
+  withMethod,
+  withPrompts,
+} from "./bundle_draft.ts";
+import { readBundleFolder, writeBundleFolder } from "./bundle_folder.ts";
+import {
+  type ClipModelFiles,
+  DEFAULT_LOGIT_SCALE,
+  findClipModel,
+  KNOWN_MODELS,
+  readClipConfig,
+} from "./clip_model.ts";
+import { compilePrompts } from "./compile_prompts.ts";
+import { openEncoderFile } from "./encoder_file.ts";
+import { TrainerError } from "./errors.ts";
+import { fail } from "./fail.ts";
+import { type PromptedTaxonomy, readLabelFile } from "./label_file.ts";
+import { type Progress, startProgress } from "./progress.ts";
+import { userPath } from "./user_path.ts";
+
+const COMMAND = {
+  name: "deno task build",
+  description:
+    "Makes a bundle of a CLIP model: its image encoder, and prompt embeddings for every taxonomy. Files come from the\n" +
+    "hub and stay in its standard cache (HF_ENDPOINT, HF_HOME, HF_TOKEN), or from a folder in the hub's layout.",
+  flags: {
+    model: {
+      kind: "string",
+      value: "NAME",
+      help: "organisation/name on the hub, or a folder with onnx/vision_model.onnx and the rest",
+    },
+    out: { kind: "string", value: "DIR", help: "The bundle" },
+    revision: { kind: "string", value: "REV", default: "main", help: "On the hub" },
+    labels: {
+      kind: "string",
+      value: "FILE",
+      help:
+        "One more taxonomy, of your own: JSON with id and labels, each with one or several prompts",
+    },
+    logitScale: {
+      kind: "number",
+      min: 0,
+      help: `The trained logit scale (default: the model's, or CLIP's ${DEFAULT_LOGIT_SCALE})`,
+    },
+    name: { kind: "string", value: "NAME", help: "Of the bundle (default: its folder's)" },
+    license: { kind: "string", value: "TEXT", help: "Of the weights (default: as the hub says)" },
+    json: { kind: "boolean", help: "Print the summary as JSON" },
+  },
+} as const;
+
+type Options = FlagValues<typeof COMMAND.flags>;
+
+/** What came of a build. */
+interface BuildReport {
+  readonly bundle: { readonly folder: string; readonly digest: string };
+  readonly space: string;
+  readonly taxonomies: readonly string[];
+}
+
+/** Finds the model's files, with a bar for each that has to be fetched. */
+async function find(
+  model: string,
+  revision: string,
+  signal: AbortSignal,
+): Promise<ClipModelFiles> {
+  let bar: { path: string; progress: Progress } | undefined;
+  try {
+    return await findClipModel(model, {
+      revision,
+      signal,
+      onProgress: ({ path, done, total }) => {
+        if (bar?.path !== path) {
+          void bar?.progress.stop();
+          bar = { path, progress: startProgress(`Fetching ${path}`, total) };
+        }
+        bar.progress.set(done);
+      },
+    });
+  } finally {
+    await bar?.progress.stop();
+  }
+}
+
+function asPrompted({ id, title, labels }: Taxonomy): PromptedTaxonomy {
+  return {
+    id,
+    title,
+    labels: labels.map((label) => ({ id: label.id, title: label.title, prompts: [label.prompt] })),
+  };
+}
+
+async function addZeroShot(
+  draft: BundleDraft,
+  taxonomies: readonly PromptedTaxonomy[],
+  files: ClipModelFiles,
+  logitScale: number,
+): Promise<BundleDraft> {
+  const { contextLength } = await readClipConfig(files.paths["config.json"]);
+  const tokenizer = createTokenizer({
+    tokenizer: JSON.parse(await Deno.readTextFile(files.paths["tokenizer.json"])),
+    config: JSON.parse(await Deno.readTextFile(files.paths["tokenizer_config.json"])),
+  }, contextLength);
+  const text = await Deno.readFile(files.paths["onnx/text_model.onnx"]);
+  const encoder = await openTextEncoder(text, tokenizer);
+  const count = taxonomies.flatMap(({ labels }) => labels.flatMap(({ prompts }) => prompts)).length;
+  const progress = startProgress("Encoding prompts", count);
+  try {
+    let next = draft;
+    for (const taxonomy of taxonomies) {
+      const texts = taxonomy.labels.map(({ prompts }) => prompts);
+      const prompts = await compilePrompts(texts, encoder, progress.step);
+      checkSize(prompts.size, draft.manifest.embeddingSpace.size);
+      next = await withPrompts(next, taxonomy.id, texts, prompts);
+      next = withMethod(next, { ...taxonomy, labels: taxonomy.labels.map(withPrompt) }, {
+        method: "zero-shot",
+        temperature: 1 / logitScale,
+      });
+    }
+    return next;
+  } finally {
+    await progress.stop();
+    await encoder.close();
+  }
+}
+
+function withPrompt({ id, title, prompts }: PromptedTaxonomy["labels"][number]) {
+  return { id, title, prompt: prompts[0] };
+}
+
+function checkSize(text: number, image: number): void {
+  if (text === image) return;
+  throw new TrainerError(
+    `The text encoder gives ${text} numbers and the image encoder ${image}: they are not of one model`,
+  );
+}
+
+async function run(options: Options, signal: AbortSignal): Promise<BuildReport> {
+  const { model, out, revision, logitScale } = options;
+  if (model === undefined) throw new UsageError("--model is needed");
+  if (out === undefined) throw new UsageError("--out is needed");
+  if (logitScale === 0) throw new UsageError("--logit-scale must be above 0");
+  const folder = userPath(out);
+  const name = options.name ?? basename(folder).toLowerCase();
+  if (!/^[a-z0-9][a-z0-9._-]*$/.test(name)) {
+    throw new UsageError(`${JSON.stringify(name)} cannot name a bundle: give another with --name`);
+  }
+  const own = options.labels === undefined ? [] : [await readLabelFile(userPath(options.labels))];
+  const taken = own.find(({ id }) => TAXONOMIES.some((taxonomy) => taxonomy.id === id));
+  if (taken) {
+    throw new TrainerError(`The taxonomy ${taken.id} is the project's: name yours otherwise`);
+  }
+  if (await readBundleFolder(folder)) {
+    throw new TrainerError(`There is a bundle in ${out} already: name a new folder`);
+  }
+
+  const isKnown = Object.hasOwn(KNOWN_MODELS, model);
+  const files = await find(
+    isKnown || !await isFolder(userPath(model)) ? model : userPath(model),
+    revision,
+    signal,
+  );
+  await readClipConfig(files.paths["config.json"]);
+  const scale = logitScale ?? KNOWN_MODELS[model]?.logitScale ?? DEFAULT_LOGIT_SCALE;
+  if (logitScale === undefined && !isKnown) {
+    console.error(`Logit scale: CLIP's own ${scale}, as nothing is known of this model's`);
+  }
+  const vision = await openEncoderFile(files.paths["onnx/vision_model.onnx"], {
+    configFolder: dirname(files.paths["preprocessor_config.json"]),
+  });
+  const begun = await beginBundle(vision, {
+    name,
+    embeddingSpace: `${files.space}/projection`,
+    license: options.license ?? files.license ?? "Not stated.",
+    encoderOrigin: `the image encoder of ${files.space}, SHA-256 ${vision.sha256}`,
+    about:
+      `Zero-shot by the prompts of CLIP (${files.space}); nothing was trained, and how well it does was not measured.`,
+  });
+  const taxonomies = [...TAXONOMIES.map(asPrompted), ...own];
+  const draft = await addZeroShot(begun, taxonomies, files, scale);
+  const written = await finishBundle(draft);
+  await writeBundleFolder(folder, written);
+  const manifest = written.get("manifest.json") ?? new Uint8Array();
+  return {
+    bundle: { folder: out, digest: `sha256:${await sha256(manifest)}` },
+    space: draft.manifest.embeddingSpace.id,
+    taxonomies: taxonomies.map(({ id }) => id),
+  };
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  return await Deno.stat(path).then(({ isDirectory }) => isDirectory, () => false);
+}
+
+async function main(): Promise<void> {
+  const line = readCommandLine(COMMAND, Deno.args);
+  if ("help" in line) return console.log(line.help);
+  const stop = new AbortController();
+  Deno.addSignalListener("SIGINT", () => {
+    stop.abort(new TrainerError("Stopped. What was fetched is kept: run it again to go on"));
+  });
+  const { bundle, space, taxonomies } = await run(line.values, stop.signal);
+  if (line.values.json) console.log(JSON.stringify({ bundle, space, taxonomies }));
+  else {
+    console.log(`Bundle     ${bundle.folder} (${bundle.digest.slice(0, 19)})`);
+    console.log(`Space      ${space}`);
+    console.log(`Zero-shot  ${taxonomies.join(", ")}`);
+  }
+}
+
+if (import.meta.main) {
+  await main().catch(fail);
+  // The signal listener would keep the program alive.
+  Deno.exit(0);
+}
