@@ -73,6 +73,13 @@ export interface Classifier {
    * @throws {ClipEError} with the code that says why not
    */
   embed(picture: Uint8Array<ArrayBuffer>): Promise<PictureEmbedding>;
+  /**
+   * Says what an embedding evokes, such as one that `embed` gave earlier.
+   *
+   * @param embedding `[D]`, of the model's embedding space, not normalised
+   * @throws {ClipEError} `invalid-embedding`, or the code that says why not
+   */
+  score(embedding: Float32Array, options?: ClassifyOptions): Promise<readonly Prediction[]>;
   /** Frees what it holds. */
   close(): Promise<void>;
 }
@@ -133,19 +140,45 @@ export async function createClassifier(options: ClassifierOptions): Promise<Clas
     };
   }
 
+  function score(embedding: Float32Array, options?: ClassifyOptions): readonly Prediction[] {
+    checkEmbedding(embedding, model.embeddingSpace.size);
+    return planPredictions(model, options)
+      .map((planned) => scoreEmbedding(bundle, planned, embedding, options?.top));
+  }
+
   return {
     model,
     concurrency: 1,
+    score: async (embedding, options) => await Promise.resolve(score(embedding, options)),
     embed: (picture) => inTurn(() => embed(picture)),
     classify: async (picture, options) => {
-      const plan = planPredictions(model, options);
+      planPredictions(model, options);
       const { image, embedding, timings } = await inTurn(() => embed(picture));
       const start = performance.now();
-      const predictions = plan.map((p) => scoreEmbedding(bundle, p, embedding, options?.top));
+      const predictions = score(embedding, options);
       return { image, predictions, timings: { ...timings, score: performance.now() - start } };
     },
     close: () => encoder.close(),
   };
+}
+
+/**
+ * Refuses what cannot be an embedding of the space.
+ *
+ * @param embedding numbers
+ * @param size D
+ * @throws {ClipEError} `invalid-embedding`
+ */
+function checkEmbedding(embedding: Float32Array, size: number): void {
+  if (embedding.length !== size) {
+    throw new ClipEError(
+      "invalid-embedding",
+      `The embedding has ${embedding.length} numbers, and those of this model have ${size}`,
+    );
+  }
+  if (!embedding.every(Number.isFinite)) {
+    throw new ClipEError("invalid-embedding", "The embedding holds a number that is not finite");
+  }
 }
 
 /**

@@ -7,6 +7,8 @@
 export const ERROR_CODES = {
   "no-picture": "The request carries no picture",
   "malformed-multipart": "The multipart body cannot be read",
+  "malformed-json": "The body is not the JSON that is asked for",
+  "invalid-embedding": "The embedding is not one of the bundle's space",
   "too-many-pictures": "More pictures than one request may carry",
   "invalid-parameter": "A query parameter has a value that it cannot have",
   "not-found": "There is nothing at this path",

@@ -15,7 +15,8 @@ import { type PageSource, servePage } from "./page.ts";
 import { problemResponse, toProblem } from "./problem.ts";
 import { readQuery, refuseQuery } from "./query.ts";
 import { serverTiming } from "./server_timing.ts";
-import { readUpload } from "./upload.ts";
+import { readScoreRequest } from "./score_request.ts";
+import { readBody, readUpload } from "./upload.ts";
 
 /** Options of {@link createApp}. */
 export interface AppOptions {
@@ -169,6 +170,19 @@ export function createApp(classifier: Classifier, options: AppOptions = {}): Edg
       (picture) => classifier.embed(picture),
       ({ image, embedding }) => ({ image, embedding: Array.from(embedding) }),
     );
+  });
+  app.post("/v1/score", async (c) => {
+    const query = readQuery(c.req.queries());
+    planPredictions(model, query);
+    const ticket = enter();
+    try {
+      const body = await readBody(c.req.raw, { ...limits, onBytes: ticket.addBytes });
+      ticket.addPictures(1);
+      const predictions = await classifier.score(readScoreRequest(body, model), query);
+      return c.json({ model: modelName, predictions });
+    } finally {
+      ticket.leave();
+    }
   });
   app.get("/v1/model", (c) => c.json(model));
   app.get("/healthz", (c) => c.text("ok"));

@@ -6,6 +6,7 @@ import { OpenAPIHono, z } from "@hono/zod-openapi";
 import { ERROR_CODES, type ErrorCode } from "@clip-e/shared";
 import { METHODS } from "../model_info.ts";
 import { STATUS } from "./problem.ts";
+import { SCORE_REQUEST } from "./score_request.ts";
 
 const codes = Object.keys(ERROR_CODES) as [ErrorCode, ...ErrorCode[]];
 
@@ -101,6 +102,7 @@ export const SCHEMAS = {
     license: z.string().openapi({ description: "Of the weights" }),
     modelCard: z.string().optional().openapi({ description: "Markdown" }),
   }).openapi("ModelAnswer"),
+  ScoreAnswer: z.object({ model: Model, predictions: z.array(Prediction) }).openapi("ScoreAnswer"),
   ReadyAnswer: z.object({
     status: z.enum(["ready", "degraded"]),
     faults: z.array(z.object({ part: z.string(), fault: z.string(), detail: z.string() })),
@@ -152,6 +154,23 @@ function problems(...of: ErrorCode[]) {
   return byStatus;
 }
 
+const CLASSIFY_QUERY = z.object({
+  taxonomy: z.array(z.string()).optional().openapi({
+    description: "Repeatable; by default all that the bundle serves",
+  }),
+  method: z.enum(["auto", ...METHODS]).default("auto").openapi({
+    description: "A method asked for by name is never replaced by another",
+  }),
+  top: z.int().min(1).optional().openapi({ description: "How many scores to give" }),
+});
+
+const queryProblems = [
+  "invalid-parameter",
+  "unknown-taxonomy",
+  "unknown-method",
+  "method-unavailable",
+] as const satisfies ErrorCode[];
+
 const uploadProblems = [
   "no-picture",
   "malformed-multipart",
@@ -185,26 +204,12 @@ export function describeApi(maxPictures: number): object {
       "shown in it. The picture's bytes decide its type. In a multipart request the error of one picture does not " +
       "spoil the others. `Server-Timing` says how long each part took.",
     request: {
-      query: z.object({
-        taxonomy: z.array(z.string()).optional().openapi({
-          description: "Repeatable; by default all that the bundle serves",
-        }),
-        method: z.enum(["auto", ...METHODS]).default("auto").openapi({
-          description: "A method asked for by name is never replaced by another",
-        }),
-        top: z.int().min(1).optional().openapi({ description: "How many scores to give" }),
-      }),
+      query: CLASSIFY_QUERY,
       body: pictures(maxPictures) as never,
     },
     responses: {
       200: json(SCHEMAS.ClassifyAnswer, "The answer"),
-      ...problems(
-        ...uploadProblems,
-        "invalid-parameter",
-        "unknown-taxonomy",
-        "unknown-method",
-        "method-unavailable",
-      ),
+      ...problems(...uploadProblems, ...queryProblems),
     },
   });
   registry.registerPath({
@@ -213,6 +218,27 @@ export function describeApi(maxPictures: number): object {
     summary: "A picture's embedding, its space and size",
     request: { body: pictures(maxPictures) as never },
     responses: { 200: json(SCHEMAS.EmbedAnswer, "The answer"), ...problems(...uploadProblems) },
+  });
+  registry.registerPath({
+    method: "post",
+    path: "/v1/score",
+    summary: "What an embedding evokes, without its picture",
+    request: {
+      query: CLASSIFY_QUERY,
+      body: { required: true, content: { "application/json": { schema: SCORE_REQUEST } } },
+    },
+    responses: {
+      200: json(SCHEMAS.ScoreAnswer, "The answer"),
+      ...problems(
+        "malformed-json",
+        "invalid-embedding",
+        "upload-timeout",
+        "too-many-bytes",
+        "queue-full",
+        "internal",
+        ...queryProblems,
+      ),
+    },
   });
   registry.registerPath({
     method: "get",

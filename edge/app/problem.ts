@@ -10,6 +10,7 @@ import type { ContentfulStatusCode } from "hono/utils/http-status";
 export const STATUS: Readonly<Record<ErrorCode, ContentfulStatusCode>> = {
   "no-picture": 400,
   "malformed-multipart": 400,
+  "malformed-json": 400,
   "too-many-pictures": 400,
   "not-found": 404,
   "method-not-allowed": 405,
@@ -21,6 +22,7 @@ export const STATUS: Readonly<Record<ErrorCode, ContentfulStatusCode>> = {
   "unsupported-colour": 422,
   "too-many-pixels": 422,
   "invalid-parameter": 422,
+  "invalid-embedding": 422,
   "unknown-taxonomy": 422,
   "unknown-method": 422,
   "internal": 500,

@@ -47,8 +47,12 @@ export async function readUpload(request: Request, limits: UploadLimits): Promis
 /**
  * Reads a body under both limits at once. (A limit on bytes alone would wait for ever for one that trickles in without a
  * length.)
+ *
+ * @param request whose body has not been read
+ * @param limits of the body
+ * @throws {ClipEError} `too-many-bytes`, `upload-timeout` or `no-picture`, when it broke off
  */
-async function readBody(
+export async function readBody(
   request: Request,
   limits: UploadLimits,
 ): Promise<Uint8Array<ArrayBuffer>> {

@@ -306,3 +306,32 @@ Deno.test("a bundle outside the project, which the task may not read, is told in
   assert.match(stderr, /^error: [^\n]+\n$/);
   assert.match(stderr, /--allow-read/);
 });
+
+Deno.test("heads that vanish one by one from a served bundle never cost an answer", async () => {
+  const folder = await makeTemporaryFolder("vanishing");
+  try {
+    await writeBundleFiles(new Map(bundle.files), folder.url);
+    const heads = bundle.manifest.heads.map(({ file }) => file.path);
+    let server = await startServer(folder.path, "--workers", "2");
+    try {
+      for (const head of heads) {
+        const answers = Array.from({ length: 4 }, () => classifyOverHttp(server.url, small));
+        await Deno.remove(new URL(head, folder.url));
+        for (const { predictions } of await Promise.all(answers)) {
+          assert.equal(predictions.length, bundle.manifest.taxonomies.length);
+        }
+        // The next to start finds the head gone, and answers by the next best method.
+        await server.stop();
+        server = await startServer(folder.path, "--workers", "2");
+        const { predictions } = await classifyOverHttp(server.url, small);
+        assert.equal(predictions.length, bundle.manifest.taxonomies.length);
+      }
+      const { predictions } = await classifyOverHttp(server.url, small);
+      assert.ok(predictions.every(({ method }) => method === "zero-shot"));
+    } finally {
+      await server.stop();
+    }
+  } finally {
+    await folder.remove();
+  }
+});

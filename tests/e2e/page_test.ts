@@ -186,7 +186,7 @@ Deno.test({
       assert.deepEqual(
         // Zero-width spaces let long paths wrap.
         paths.map((path) => path.replaceAll("\u200b", "")).sort(),
-        ["/healthz", "/readyz", "/v1/classify", "/v1/embed", "/v1/model"],
+        ["/healthz", "/readyz", "/v1/classify", "/v1/embed", "/v1/model", "/v1/score"],
       );
       const operation = page.locator(".opblock", { hasText: "/readyz" });
       await operation.locator(".opblock-summary").click();

@@ -188,6 +188,26 @@ Deno.test("/v1/embed gives the embedding, its space and its size", async () => {
   assert.ok(Math.abs(Math.hypot(...embedding) - 1) > 1, "it is not normalised");
 });
 
+Deno.test("/v1/score says of an embedding what /v1/classify says of its picture, by every method", async () => {
+  const { embeddingSpace, embedding } = await (await post("/v1/embed", storm)).json();
+  const body = new TextEncoder().encode(
+    JSON.stringify({ embeddingSpace: embeddingSpace.id, embedding }),
+  );
+  for (
+    const query of ["", "?method=contrastive", "?method=zero-shot&top=2", "?taxonomy=polarity"]
+  ) {
+    const scored = await readAnswer(await post(`/v1/score${query}`, body), SCHEMAS.ScoreAnswer);
+    const classified = await (await post(`/v1/classify${query}`, storm)).json();
+    assert.deepEqual(scored.predictions, classified.predictions, query);
+  }
+  const short = JSON.stringify({ embeddingSpace: embeddingSpace.id, embedding: [1, 2] });
+  await assertProblem(
+    await post("/v1/score", new TextEncoder().encode(short)),
+    422,
+    "invalid-embedding",
+  );
+});
+
 Deno.test("Server-Timing says how long each part took, and the body holds no times", async () => {
   const first = await post("/v1/classify", storm);
   assert.match(
@@ -339,7 +359,14 @@ Deno.test("/openapi.json tells of every path of the API, and of each picture typ
   const { paths } = await readDescription();
   assert.deepEqual(
     Object.entries(paths).map(([path, operations]) => `${Object.keys(operations)} ${path}`).sort(),
-    ["get /healthz", "get /readyz", "get /v1/model", "post /v1/classify", "post /v1/embed"],
+    [
+      "get /healthz",
+      "get /readyz",
+      "get /v1/model",
+      "post /v1/classify",
+      "post /v1/embed",
+      "post /v1/score",
+    ],
   );
   const { requestBody, parameters } = paths["/v1/classify"].post;
   assert.deepEqual(Object.keys(requestBody?.content ?? {}), [

@@ -45,6 +45,13 @@ function makeApp(options: AppOptions = {}, classifier: Partial<Classifier> = {})
         embedding: Float32Array.of(0.5, 0.25),
         timings: NO_TIME,
       }),
+    score: (embedding) =>
+      Promise.resolve([{
+        taxonomy: "polarity",
+        method: "zero-shot",
+        normalization: "softmax",
+        scores: [{ label: "positive", score: embedding[0] }],
+      }]),
     close: () => Promise.resolve(),
     ...classifier,
   }, options);
@@ -253,3 +260,34 @@ Deno.test("createApp() is degraded when something is damaged, not when something
     assert.deepEqual(await response.json(), { status, faults });
   }
 });
+
+Deno.test("createApp() scores an embedding of the model's own space", async () => {
+  const body = JSON.stringify({ embeddingSpace: "test", embedding: [0.5, 0.25] });
+  const response = await makeApp().fetch(request("/v1/score", { method: "POST", body }));
+  assert.equal(response.status, 200);
+  assert.deepEqual(await response.json(), {
+    model: { name: "test", bundle: "sha256:0" },
+    predictions: [{
+      taxonomy: "polarity",
+      method: "zero-shot",
+      normalization: "softmax",
+      scores: [{ label: "positive", score: 0.5 }],
+    }],
+  });
+});
+
+const REFUSED_SCORES = [
+  ["", "malformed-json", 400],
+  ["not JSON", "malformed-json", 400],
+  ["[0.5, 0.25]", "malformed-json", 400],
+  [`{"embedding":[0.5,0.25]}`, "malformed-json", 400],
+  [`{"embeddingSpace":"test","embedding":["0.5"]}`, "malformed-json", 400],
+  [`{"embeddingSpace":"other","embedding":[0.5,0.25]}`, "invalid-embedding", 422],
+] as const;
+
+for (const [body, code, status] of REFUSED_SCORES) {
+  Deno.test(`createApp() refuses to score ${JSON.stringify(body)}`, async () => {
+    const response = await makeApp().fetch(request("/v1/score", { method: "POST", body }));
+    await assertProblem(response, status, code);
+  });
+}

@@ -99,7 +99,7 @@ async function withFakeWorkers(
     onerror: ((event: ErrorEvent) => void) | null = null;
     #isAlive = false;
 
-    postMessage(message: { bundle: string } | { picture: Uint8Array }): void {
+    postMessage(message: { bundle: string } | { input: Uint8Array }): void {
       setTimeout(() => this.#answer(message), 1);
     }
 
@@ -108,7 +108,7 @@ async function withFakeWorkers(
       this.#isAlive = false;
     }
 
-    #answer(message: { bundle: string } | { picture: Uint8Array }): void {
+    #answer(message: { bundle: string } | { input: Uint8Array }): void {
       const say = (data: object) => this.onmessage?.(new MessageEvent("message", { data }));
       if ("bundle" in message) {
         if (!mayStart(++started)) {
@@ -118,7 +118,7 @@ async function withFakeWorkers(
         this.#isAlive = true;
         return say({ model: { taxonomies: [] } });
       }
-      const [byte] = message.picture;
+      const [byte] = message.input;
       if (byte === STAY || !this.#isAlive) return;
       if (byte === DIE) {
         this.onerror?.(new ErrorEvent("error", { message: "out of memory", cancelable: true }));

@@ -63,7 +63,7 @@ export class Hand {
   /**
    * Has a job done.
    *
-   * @param job its picture's bytes are handed over
+   * @param job its input's bytes are handed over
    * @param timeout in milliseconds; a worker that takes longer is ended
    * @throws {ClipEError} as the classifier does, or {@link HandLost}
    */
@@ -77,7 +77,7 @@ export class Hand {
       timeout,
     );
     try {
-      const answer = await this.#exchange(job, [job.picture.buffer]);
+      const answer = await this.#exchange(job, [job.input.buffer]);
       return "result" in answer ? answer.result : undefined;
     } finally {
       clearTimeout(timer);

@@ -19,15 +19,19 @@ export interface WorkerSetup {
   readonly maxPixels?: number;
 }
 
-/** One picture to compute. */
-export interface Job {
-  /** What to compute. */
-  readonly kind: "classify" | "embed";
-  /** The file. */
-  readonly picture: Uint8Array<ArrayBuffer>;
-  /** For `classify`. */
-  readonly options?: ClassifyOptions;
-}
+/** Something to compute, whose bytes are handed over. */
+export type Job =
+  | {
+    readonly kind: "classify";
+    readonly input: Uint8Array<ArrayBuffer>;
+    readonly options: ClassifyOptions;
+  }
+  | { readonly kind: "embed"; readonly input: Uint8Array<ArrayBuffer> }
+  | {
+    readonly kind: "score";
+    readonly input: Float32Array<ArrayBuffer>;
+    readonly options: ClassifyOptions;
+  };
 
 /** What the worker answers: once that it is ready, then once to each job. */
 export type WorkerAnswer =
@@ -59,10 +63,14 @@ async function open(setup: WorkerSetup): Promise<WorkerAnswer> {
   return { model: classifier.model };
 }
 
-async function compute({ kind, picture, options }: Job): Promise<WorkerAnswer> {
+async function compute(job: Job): Promise<WorkerAnswer> {
   if (!classifier) throw new Error("The worker has no bundle yet");
-  const result = kind === "embed"
-    ? await classifier.embed(picture)
-    : await classifier.classify(picture, options);
-  return { result };
+  switch (job.kind) {
+    case "classify":
+      return { result: await classifier.classify(job.input, job.options) };
+    case "embed":
+      return { result: await classifier.embed(job.input) };
+    case "score":
+      return { result: await classifier.score(job.input, job.options) };
+  }
 }

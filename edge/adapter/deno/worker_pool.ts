@@ -6,6 +6,7 @@
 import { ClipEError } from "@clip-e/shared";
 import type { Classification, Classifier, PictureEmbedding } from "../../classifier.ts";
 import { planPredictions } from "../../plan.ts";
+import type { Prediction } from "../../score.ts";
 import { Hand } from "./hand.ts";
 import type { Job, WorkerSetup } from "./inference_worker.ts";
 
@@ -132,9 +133,17 @@ export async function createWorkerPool(options: WorkerPoolOptions): Promise<Clas
     concurrency: workers,
     classify: async (picture, options = {}) => {
       planPredictions(model, options);
-      return await run({ kind: "classify", picture, options }) as Classification;
+      return await run({ kind: "classify", input: picture, options }) as Classification;
     },
-    embed: async (picture) => await run({ kind: "embed", picture }) as PictureEmbedding,
+    embed: async (picture) => await run({ kind: "embed", input: picture }) as PictureEmbedding,
+    score: async (embedding, options = {}) => {
+      planPredictions(model, options);
+      return await run({
+        kind: "score",
+        input: embedding.slice(),
+        options,
+      }) as readonly Prediction[];
+    },
     close,
   };
 }
