@@ -9,19 +9,14 @@ import { type Classification, type Classifier, createClassifier } from "../../cl
 import type { ModelInfo } from "../../model_info.ts";
 import { fail } from "./fail.ts";
 import { folderSource } from "./folder_source.ts";
-import { EMBEDDED_BUNDLE, userPath } from "./user_path.ts";
+import { BUNDLE_FLAG, bundleFolder, userPath } from "./user_path.ts";
 
 const COMMAND = {
   name: "deno task classify",
   positionals: "PICTURE...",
   description: "Says what pictures evoke in people who look at them. - reads a picture from stdin.",
   flags: {
-    bundle: {
-      kind: "string",
-      value: "DIR",
-      env: "CLIP_E_BUNDLE",
-      help: "The bundle's folder, instead of the embedded one",
-    },
+    bundle: BUNDLE_FLAG,
     taxonomy: { kind: "string", value: "ID,...", help: "Which taxonomies, instead of all" },
     method: { kind: "string", value: "NAME", default: "auto", help: "Which method" },
     top: { kind: "integer", min: 1, help: "How many labels of each taxonomy, instead of all" },
@@ -98,7 +93,7 @@ async function main(): Promise<void> {
   if ("help" in line) return console.log(line.help);
   const { values, positionals } = line;
   if (positionals.length === 0) throw new UsageError("Name at least one picture");
-  const bundle = values.bundle === undefined ? EMBEDDED_BUNDLE : userPath(values.bundle);
+  const bundle = bundleFolder(values.bundle);
   const classifier = await createClassifier({ bundle: folderSource(bundle) });
   const { model } = classifier;
   for (const { part, fault, detail } of model.faults) console.warn(`${fault} ${part}: ${detail}`);

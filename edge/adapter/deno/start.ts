@@ -8,19 +8,14 @@ import { type Classifier, createClassifier, DEFAULT_MAX_PIXELS } from "../../cla
 import { fail } from "./fail.ts";
 import { folderSource } from "./folder_source.ts";
 import { pageSource } from "./page_source.ts";
-import { EMBEDDED_BUNDLE, userPath } from "./user_path.ts";
+import { BUNDLE_FLAG, bundleFolder } from "./user_path.ts";
 import { createWorkerPool } from "./worker_pool.ts";
 
 const COMMAND = {
   name: "deno task start",
   description: "Serves a bundle over HTTP. Ctrl-C finishes the requests in flight.",
   flags: {
-    bundle: {
-      kind: "string",
-      value: "DIR",
-      env: "CLIP_E_BUNDLE",
-      help: "The bundle's folder, instead of the embedded one",
-    },
+    bundle: BUNDLE_FLAG,
     digest: {
       kind: "string",
       value: "sha256:HEX",
@@ -105,7 +100,7 @@ type Options = FlagValues<typeof COMMAND.flags>;
 /** In workers, or in this thread where there are none. */
 async function openClassifier(options: Options): Promise<Classifier> {
   const { digest, workers, maxPixels } = options;
-  const bundle = options.bundle === undefined ? EMBEDDED_BUNDLE : userPath(options.bundle);
+  const bundle = bundleFolder(options.bundle);
   const checked = { maxPixels, ...(digest !== undefined && { digest }) };
   return typeof Worker === "undefined"
     ? await createClassifier({ ...checked, bundle: folderSource(bundle) })

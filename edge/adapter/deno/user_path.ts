@@ -15,8 +15,23 @@ export function projectPath(path: string): string {
   return resolve(PROJECT, path);
 }
 
-/** The bundle that the project carries. */
-export const EMBEDDED_BUNDLE: string = projectPath("fixtures/bundles/tiny");
+/** The option that names a bundle. */
+export const BUNDLE_FLAG = {
+  kind: "string",
+  value: "DIR",
+  env: "CLIP_E_BUNDLE",
+  help: "The bundle's folder, instead of the embedded one",
+} as const;
+
+/**
+ * The bundle's folder.
+ *
+ * @param given the option's value, if any
+ * @returns an absolute path; without a value, that of the bundle which the project carries
+ */
+export function bundleFolder(given: string | undefined): string {
+  return given === undefined ? projectPath("fixtures/bundles/tiny") : userPath(given);
+}
 
 /**
  * Resolves a path from where the user stands.

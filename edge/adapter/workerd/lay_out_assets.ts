@@ -7,18 +7,13 @@ import { readCommandLine } from "@clip-e/shared/command-line";
 import { fileURLToPath } from "node:url";
 import { fail } from "../deno/fail.ts";
 import { folderSource } from "../deno/folder_source.ts";
-import { EMBEDDED_BUNDLE, projectPath, userPath } from "../deno/user_path.ts";
+import { BUNDLE_FLAG, bundleFolder, projectPath } from "../deno/user_path.ts";
 
 const COMMAND = {
   name: "deno task worker:assets",
   description: "Lays out the static assets of the Worker: the page and a bundle, checked.",
   flags: {
-    bundle: {
-      kind: "string",
-      value: "DIR",
-      env: "CLIP_E_BUNDLE",
-      help: "The bundle's folder, instead of the embedded one",
-    },
+    bundle: BUNDLE_FLAG,
   },
 } as const;
 
@@ -37,8 +32,7 @@ async function copyFolder(from: string, to: string): Promise<void> {
 async function main(): Promise<void> {
   const line = readCommandLine(COMMAND, Deno.args, (name) => Deno.env.get(name));
   if ("help" in line) return console.log(line.help);
-  const { bundle: given } = line.values;
-  const folder = given === undefined ? EMBEDDED_BUNDLE : userPath(given);
+  const folder = bundleFolder(line.values.bundle);
   const bundle = await openBundle(folderSource(folder));
   for (const encoder of bundle.manifest.encoders) await bundle.readEncoder(encoder);
   for (const { part, fault, detail } of bundle.faults) {
