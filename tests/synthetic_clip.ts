@@ -9,6 +9,8 @@ import { seededRandom } from "./random.ts";
 /** The model's files, by path, and the numbers of its text tower. */
 export interface SyntheticClip {
   readonly files: Readonly<Record<string, Uint8Array<ArrayBuffer>>>;
+  /** What the image tower makes of its input, in double precision. */
+  readonly imageEmbedding: (pixels: Float32Array) => number[];
   /** What the text tower makes of a text, in double precision, not normalised. */
   readonly textEmbedding: (text: string) => number[];
 }
@@ -101,14 +103,21 @@ function tokenIds(text: string): { ids: number[]; count: number } {
   return { ids: [...ids, ...Array(CONTEXT - ids.length).fill(END)], count: ids.length };
 }
 
-function visionTower(draw: () => number, size: number): Uint8Array<ArrayBuffer> {
+interface VisionTower {
+  readonly model: Uint8Array<ArrayBuffer>;
+  readonly embed: (pixels: Float32Array) => number[];
+}
+
+function visionTower(draw: () => number, size: number): VisionTower {
   const graph = new OnnxGraph("vision");
   const weights = (...shape: number[]) =>
     Float32Array.from({ length: shape.reduce((a, b) => a * b) }, draw);
   graph.input("pixel_values", ["batch", 3, CROP, CROP]);
   const kernel = [CHANNELS, 3, PATCH, PATCH];
-  graph.float32("patches", kernel, weights(...kernel));
-  graph.float32("projection", [CHANNELS, size], weights(CHANNELS, size));
+  const patches = weights(...kernel);
+  const projection = weights(CHANNELS, size);
+  graph.float32("patches", kernel, patches);
+  graph.float32("projection", [CHANNELS, size], projection);
   const strides = { ints: [PATCH, PATCH] };
   graph.node("Conv", ["pixel_values", "patches"], "features", { strides });
   graph.node("Relu", ["features"], "active");
@@ -116,7 +125,37 @@ function visionTower(draw: () => number, size: number): Uint8Array<ArrayBuffer> 
   graph.node("Flatten", ["pooled"], "flat", { axis: { int: 1 } });
   graph.node("MatMul", ["flat", "projection"], "image_embeds");
   graph.output("image_embeds", ["batch", size]);
-  return graph.toBytes() as Uint8Array<ArrayBuffer>;
+
+  /** The mean over patches of what one channel answers, nothing below 0. */
+  const channel = (pixels: Float32Array, c: number) => {
+    let sum = 0;
+    for (let top = 0; top < CROP; top += PATCH) {
+      for (let left = 0; left < CROP; left += PATCH) {
+        let answer = 0;
+        for (let i = 0; i < 3 * PATCH * PATCH; i++) {
+          const [plane, y, x] = [
+            Math.floor(i / PATCH ** 2),
+            Math.floor(i / PATCH) % PATCH,
+            i % PATCH,
+          ];
+          const at = (plane * CROP + top + y) * CROP + left + x;
+          answer += pixels[at] * patches[c * 3 * PATCH * PATCH + i];
+        }
+        sum += Math.max(answer, 0);
+      }
+    }
+    return sum / (CROP / PATCH) ** 2;
+  };
+  return {
+    model: graph.toBytes() as Uint8Array<ArrayBuffer>,
+    embed(pixels) {
+      const channels = Array.from({ length: CHANNELS }, (_, c) => channel(pixels, c));
+      return Array.from(
+        { length: size },
+        (_, p) => channels.reduce((sum, v, c) => sum + v * projection[c * size + p], 0),
+      );
+    },
+  };
 }
 
 /**
@@ -166,9 +205,10 @@ export function makeSyntheticClip(options: SyntheticClipOptions = {}): Synthetic
       }),
       "tokenizer.json": bytes(tokenizer()),
       "tokenizer_config.json": bytes({ pad_token: VOCABULARY[END], model_max_length: CONTEXT }),
-      "onnx/vision_model.onnx": vision,
+      "onnx/vision_model.onnx": vision.model,
       "onnx/text_model.onnx": graph.toBytes() as Uint8Array<ArrayBuffer>,
     },
+    imageEmbedding: vision.embed,
     textEmbedding(text) {
       const { ids, count } = tokenIds(text);
       const mean = Array.from({ length: WIDTH }, (_, w) => {

@@ -4,7 +4,8 @@
 
 import { createClassifier } from "@clip-e/edge";
 import { folderSource } from "@clip-e/edge/deno";
-import { findTaxonomy, TAXONOMIES } from "@clip-e/shared";
+import { createDecoders, decodePicture } from "@clip-e/edge/decode";
+import { findTaxonomy, preprocess, TAXONOMIES } from "@clip-e/shared";
 import assert from "node:assert/strict";
 import { readPicture } from "../golden_file.ts";
 import { LocalHub } from "../local_hub.ts";
@@ -12,25 +13,37 @@ import { makeSyntheticClip, type SyntheticClip } from "../synthetic_clip.ts";
 import { runTask, type TaskResult } from "./task_command.ts";
 
 const MODEL = "someone/clip-tiny";
+/** That of the synthetic model. */
+const PREPROCESSING = {
+  resize: 32,
+  crop: 32,
+  mean: [0.48, 0.46, 0.41],
+  std: [0.27, 0.26, 0.28],
+  interpolation: "bicubic",
+} as const;
 const folder = await Deno.makeTempDir({ prefix: "clip_e_build_" });
 Deno.test.afterAll(() => Deno.remove(folder, { recursive: true }));
 
-/** Runs the task with a hub and a cache of the test's own. */
-async function build(
+/** Runs a task with a hub and a cache of the test's own. */
+async function runWithHub(
+  task: string,
   hub: LocalHub | undefined,
   cache: string,
-  ...args: string[]
+  args: readonly string[],
 ): Promise<TaskResult> {
   const before = { HF_ENDPOINT: hub?.endpoint ?? "http://127.0.0.1:9", HF_HOME: cache };
   for (const [name, value] of Object.entries(before)) Deno.env.set(name, value);
   try {
-    return await runTask("build", args);
+    return await runTask(task, args);
   } finally {
     for (const name of Object.keys(before)) Deno.env.delete(name);
   }
 }
 
-async function writeModel(to: string, { files }: SyntheticClip): Promise<void> {
+const build = (hub: LocalHub | undefined, cache: string, ...args: string[]) =>
+  runWithHub("build", hub, cache, args);
+
+async function writeModel(to: string, { files }: Pick<SyntheticClip, "files">): Promise<void> {
   await Deno.mkdir(`${to}/onnx`, { recursive: true });
   for (const [path, bytes] of Object.entries(files)) await Deno.writeFile(`${to}/${path}`, bytes);
 }
@@ -167,7 +180,6 @@ Deno.test("build says in a sentence what is wrong, and leaves no bundle", async 
       const kept = Object.entries({ ...files, ...change }).filter(([, bytes]) => bytes);
       await writeModel(model, {
         files: Object.fromEntries(kept) as SyntheticClip["files"],
-        textEmbedding: () => [],
       });
       const out = `${folder}/wrong_out_${i}`;
       const run = await build(undefined, folder, `--model=${model}`, `--out=${out}`);
@@ -190,4 +202,37 @@ Deno.test("build says in a sentence what is wrong, and leaves no bundle", async 
     assert.match(run.stderr, /no\/body/);
     assert.ok(!run.stderr.includes("    at "), run.stderr);
   });
+});
+
+Deno.test("verify:clip scores a picture as the towers do in double precision, and tells of scores that are off", async () => {
+  const clip = makeSyntheticClip({ withMask: true });
+  await using hub = await LocalHub.start([{ name: MODEL, files: clip.files }]);
+  const picture = new URL("../../fixtures/pictures/storm.jpg", import.meta.url).pathname;
+  const pixels = preprocess(
+    await decodePicture(await Deno.readFile(picture), createDecoders(), 1e7),
+    PREPROCESSING,
+  );
+  const texts = ["a diagram", "a dog", "a cat"];
+  const prompts = texts.map((text) => unit(clip.textEmbedding(text)));
+  const expected = zeroShot(clip.imageEmbedding(pixels), prompts);
+
+  const cache = `${folder}/cache_verify`;
+  const verify = (scores: readonly number[]) =>
+    runWithHub("verify:clip", hub, cache, [
+      `--model=${MODEL}`,
+      `--picture=${picture}`,
+      `--expect=${scores.join()}`,
+      "--tolerance=1e-4",
+      "--json",
+    ]);
+  const right = await verify(expected);
+  assert.equal(right.code, 0, right.stderr);
+  const { scores, largestError, encodeMilliseconds } = JSON.parse(right.stdout);
+  assert.deepEqual(scores.map(({ text }: { text: string }) => text), texts);
+  assert.ok(largestError < 1e-4, `off by ${largestError}`);
+  assert.ok(encodeMilliseconds > 0);
+
+  const wrong = await verify([...expected].reverse());
+  assert.equal(wrong.code, 1);
+  assert.match(wrong.stderr, /not those that were published/);
 });
