@@ -18,6 +18,7 @@ import {
 import { decodePicture } from "./decode/decode_picture.ts";
 import { createDecoders, type DecoderModules } from "./decode/decoders.ts";
 import { type Encoder, openEncoder } from "./encoder.ts";
+import { createLabelScorer } from "./label_scorer.ts";
 import { describeTaxonomies, findMisfits, type ModelInfo } from "./model_info.ts";
 import { type ClassifyOptions, planPredictions } from "./plan.ts";
 import { type Prediction, scoreEmbedding } from "./score.ts";
@@ -119,6 +120,8 @@ export async function createClassifier(options: ClassifierOptions): Promise<Clas
   const model = describeModel(bundle, encoder, entry, faults);
   const preprocessing = preprocessingOf(entry);
   const inTurn = createQueue();
+  const { textEncoder } = bundle.manifest;
+  const labelScorer = textEncoder && createLabelScorer(bundle, textEncoder);
 
   async function embed(picture: Uint8Array): Promise<PictureEmbedding> {
     const start = performance.now();
@@ -140,25 +143,33 @@ export async function createClassifier(options: ClassifierOptions): Promise<Clas
     };
   }
 
-  function score(embedding: Float32Array, options?: ClassifyOptions): readonly Prediction[] {
+  async function score(
+    embedding: Float32Array,
+    options: ClassifyOptions = {},
+  ): Promise<readonly Prediction[]> {
+    const { labels, top } = options;
     checkEmbedding(embedding, model.embeddingSpace.size);
-    return planPredictions(model, options)
-      .map((planned) => scoreEmbedding(bundle, planned, embedding, options?.top));
+    const plan = planPredictions(model, options);
+    if (labels && labelScorer) return [await labelScorer.score(embedding, labels, top)];
+    return plan.map((planned) => scoreEmbedding(bundle, planned, embedding, top));
   }
 
   return {
     model,
     concurrency: 1,
-    score: async (embedding, options) => await Promise.resolve(score(embedding, options)),
+    score,
     embed: (picture) => inTurn(() => embed(picture)),
     classify: async (picture, options) => {
       planPredictions(model, options);
       const { image, embedding, timings } = await inTurn(() => embed(picture));
       const start = performance.now();
-      const predictions = score(embedding, options);
+      const predictions = await score(embedding, options);
       return { image, predictions, timings: { ...timings, score: performance.now() - start } };
     },
-    close: () => encoder.close(),
+    close: async () => {
+      await labelScorer?.close();
+      await encoder.close();
+    },
   };
 }
 
@@ -249,6 +260,7 @@ function describeModel(
       crop: entry.input.crop,
     },
     taxonomies: describeTaxonomies(bundle),
+    ...(manifest.textEncoder && { servesLabels: true }),
     faults: [...faults, ...bundle.faults, ...findMisfits(bundle)],
     provenance: manifest.provenance,
     license: manifest.license,

@@ -55,6 +55,8 @@ export interface ModelInfo {
   };
   /** In the order of answers. */
   readonly taxonomies: readonly TaxonomyInfo[];
+  /** Present when callers may ask for labels of their own. */
+  readonly servesLabels?: true;
   /** Parts of the bundle that are not in use, and why. */
   readonly faults: readonly PartFault[];
   /** Where data and weights come from. */

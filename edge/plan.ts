@@ -11,6 +11,8 @@ export interface ClassifyOptions {
   readonly taxonomies?: readonly string[];
   /** A method by name, which is never replaced, or `auto`: the best that is available. */
   readonly method?: string;
+  /** Labels of the caller's own, scored zero-shot in place of any taxonomy. */
+  readonly labels?: readonly string[];
   /** How many scores to give of each taxonomy, the highest first; by default all. */
   readonly top?: number;
 }
@@ -28,11 +30,12 @@ export interface PlannedPrediction {
 }
 
 /**
- * Decides how each taxonomy is answered.
+ * Decides how each taxonomy is answered; where labels are asked for, none is.
  *
  * @param model what is there
  * @param options what is asked for
- * @throws {ClipEError} `unknown-taxonomy`, `unknown-method`, `method-unavailable` or `invalid-parameter`
+ * @throws {ClipEError} `unknown-taxonomy`, `unknown-method`, `method-unavailable`, `labels-not-served` or
+ * `invalid-parameter`
  */
 export function planPredictions(
   model: ModelInfo,
@@ -42,12 +45,45 @@ export function planPredictions(
   if (!Number.isInteger(top) || top < 1) {
     throw new ClipEError("invalid-parameter", `top must be a whole number from 1, got ${top}`);
   }
+  if (options.labels) {
+    checkLabels(model, options, options.labels);
+    return [];
+  }
   const ids = new Set(options.taxonomies ?? []);
   const taxonomies = ids.size > 0
     ? [...ids].map((id) => findTaxonomy(model, id))
     : model.taxonomies.filter((taxonomy) => canServe(taxonomy, method));
   if (taxonomies.length === 0) throw nothingServes(model, method);
   return taxonomies.map((taxonomy) => plan(taxonomy, method));
+}
+
+const MAX_LABELS = 100;
+const MAX_LABEL_LENGTH = 300;
+
+function checkLabels(
+  model: ModelInfo,
+  { taxonomies = [], method = "auto" }: ClassifyOptions,
+  labels: readonly string[],
+): void {
+  const refuse = (why: string) => new ClipEError("invalid-parameter", why);
+  if (taxonomies.length > 0) throw refuse("label and taxonomy do not go together");
+  if (method !== "auto" && method !== "zero-shot") {
+    throw refuse(`label is answered by zero-shot alone, not by ${quote(method)}`);
+  }
+  if (labels.length < 2 || labels.length > MAX_LABELS) {
+    throw refuse(`label must be given 2 to ${MAX_LABELS} times, not ${labels.length}`);
+  }
+  if (labels.some((label) => label.trim() === "" || label.length > MAX_LABEL_LENGTH)) {
+    throw refuse(`label must be 1 to ${MAX_LABEL_LENGTH} characters long`);
+  }
+  const repeated = labels.find((label, i) => labels.indexOf(label) !== i);
+  if (repeated !== undefined) throw refuse(`label ${quote(repeated)} is given more than once`);
+  if (model.servesLabels) return;
+  throw new ClipEError(
+    "labels-not-served",
+    "This bundle carries no text encoder, so labels have to be compiled into it: deno task build --labels FILE, " +
+      "or --with-text for labels at request time",
+  );
 }
 
 function findTaxonomy(model: ModelInfo, id: string): TaxonomyInfo {

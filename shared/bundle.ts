@@ -65,6 +65,12 @@ export interface Bundle {
    * @throws {ClipEError} `invalid-bundle`, when they are missing or not those that the manifest names
    */
   readEncoder(encoder: ManifestEncoder): Promise<Uint8Array<ArrayBuffer>>;
+  /**
+   * Reads a file that the manifest names.
+   *
+   * @throws {ClipEError} `invalid-bundle`, when it is missing or not the one that the manifest names
+   */
+  readFile(file: BundleFile): Promise<Uint8Array<ArrayBuffer>>;
 }
 
 /** Options of {@link openBundle}. */
@@ -132,6 +138,7 @@ export async function openBundle(
     modelCard,
     faults,
     readEncoder: (encoder) => requireFile(source, encoder.file),
+    readFile: (file) => requireFile(source, file),
   };
 }
 

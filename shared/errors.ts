@@ -21,6 +21,7 @@ export const ERROR_CODES = {
   "unsupported-colour": "The picture's colours are of a kind that is not supported",
   "too-many-pixels": "The picture has more pixels than allowed",
   "unknown-taxonomy": "The bundle does not serve this taxonomy",
+  "labels-not-served": "The bundle carries no text encoder for labels of the caller's own",
   "unknown-method": "The bundle does not know this method for the taxonomy",
   "method-unavailable": "The method exists, but what it needs is missing or failed its check",
   "queue-full": "Too many pictures are waiting",

@@ -65,6 +65,22 @@ export interface ManifestTaxonomy {
   methods: ManifestMethod[];
 }
 
+/** A text encoder, which lets callers ask for labels of their own. */
+export interface ManifestTextEncoder {
+  /** That of the pictures. */
+  embeddingSpace: string;
+  /** ONNX: `[N, L]` token ids to `[N, P]`. */
+  file: BundleFile;
+  /** A hub's `tokenizer.json`. */
+  tokenizer: BundleFile;
+  /** A hub's `tokenizer_config.json`. */
+  tokenizerConfig: BundleFile;
+  /** How many tokens it takes, L. */
+  contextLength: number;
+  /** Divides the cosines: 1 over the model's logit scale. */
+  temperature: number;
+}
+
 /** What a bundle says of itself. */
 export interface Manifest {
   /** The major version. */
@@ -81,6 +97,8 @@ export interface Manifest {
   heads: { id: string; kind: string; embeddingSpace: string; file: BundleFile }[];
   /** Per taxonomy, with the texts that each label's vector was made from. */
   prompts: { taxonomy: string; embeddingSpace: string; texts: string[][]; file: BundleFile }[];
+  /** For labels at request time. */
+  textEncoder?: ManifestTextEncoder | undefined;
   /** In the order of answers. */
   taxonomies: ManifestTaxonomy[];
   /** Where data and weights come from. */
@@ -151,6 +169,14 @@ const manifest: z.ZodType<Manifest> = z.object({
     texts: z.array(z.array(z.string())),
     file,
   })),
+  textEncoder: z.object({
+    embeddingSpace: z.string(),
+    file,
+    tokenizer: file,
+    tokenizerConfig: file,
+    contextLength: z.int().min(2),
+    temperature: positive,
+  }).optional(),
   taxonomies: z.array(taxonomy).min(1),
   provenance: z.record(z.string(), z.string()),
   license: z.string(),
@@ -193,6 +219,12 @@ function checkReferences(manifest: Manifest): void {
       throw new Error(`head ${id} is for the space ${embeddingSpace}, the encoder's is ${space}`);
     }
   }
+  const { textEncoder } = manifest;
+  if (textEncoder && textEncoder.embeddingSpace !== space) {
+    throw new Error(
+      `the text encoder is of the space ${textEncoder.embeddingSpace}, the encoder's is ${space}`,
+    );
+  }
   for (const { taxonomy, embeddingSpace, texts } of manifest.prompts) {
     if (embeddingSpace !== space) {
       throw new Error(
@@ -224,4 +256,17 @@ function checkReferences(manifest: Manifest): void {
 function checkUnique(what: string, ids: readonly string[]): void {
   const repeated = ids.find((id, i) => ids.indexOf(id) !== i);
   if (repeated !== undefined) throw new Error(`${what} ${repeated} is listed more than once`);
+}
+
+/**
+ * Every file that a manifest names, but for the model card.
+ *
+ * @param manifest of a bundle
+ */
+export function filesOf(manifest: Manifest): BundleFile[] {
+  const { golden, encoders, heads, prompts, textEncoder } = manifest;
+  return [
+    ...[golden, ...encoders, ...heads, ...prompts].map(({ file }) => file),
+    ...(textEncoder ? [textEncoder.file, textEncoder.tokenizer, textEncoder.tokenizerConfig] : []),
+  ];
 }

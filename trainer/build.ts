@@ -11,8 +11,10 @@ import {
   beginBundle,
   type BundleDraft,
   finishBundle,
+  type TextEncoderFiles,
   withMethod,
   withPrompts,
+  withTextEncoder,
 } from "./bundle_draft.ts";
 import { readBundleFolder, writeBundleFolder } from "./bundle_folder.ts";
 import {
@@ -48,6 +50,10 @@ const COMMAND = {
       value: "FILE",
       help:
         "One more taxonomy, of your own: JSON with id and labels, each with one or several prompts",
+    },
+    withText: {
+      kind: "boolean",
+      help: "Put the text encoder in too, so that callers may ask for labels of their own",
     },
     logitScale: {
       kind: "number",
@@ -101,19 +107,30 @@ function asPrompted({ id, title, labels }: Taxonomy): PromptedTaxonomy {
   };
 }
 
+async function readTextFiles(
+  { paths }: ClipModelFiles,
+  logitScale: number,
+): Promise<TextEncoderFiles> {
+  return {
+    model: await Deno.readFile(paths["onnx/text_model.onnx"]),
+    tokenizer: await Deno.readFile(paths["tokenizer.json"]),
+    tokenizerConfig: await Deno.readFile(paths["tokenizer_config.json"]),
+    contextLength: (await readClipConfig(paths["config.json"])).contextLength,
+    temperature: 1 / logitScale,
+  };
+}
+
 async function addZeroShot(
   draft: BundleDraft,
   taxonomies: readonly PromptedTaxonomy[],
-  files: ClipModelFiles,
-  logitScale: number,
+  { model, tokenizer, tokenizerConfig, contextLength, temperature }: TextEncoderFiles,
 ): Promise<BundleDraft> {
-  const { contextLength } = await readClipConfig(files.paths["config.json"]);
-  const tokenizer = createTokenizer({
-    tokenizer: JSON.parse(await Deno.readTextFile(files.paths["tokenizer.json"])),
-    config: JSON.parse(await Deno.readTextFile(files.paths["tokenizer_config.json"])),
-  }, contextLength);
-  const text = await Deno.readFile(files.paths["onnx/text_model.onnx"]);
-  const encoder = await openTextEncoder(text, tokenizer);
+  const json = (bytes: Uint8Array) => JSON.parse(new TextDecoder().decode(bytes));
+  const tokenize = createTokenizer(
+    { tokenizer: json(tokenizer), config: json(tokenizerConfig) },
+    contextLength,
+  );
+  const encoder = await openTextEncoder(model, tokenize);
   const count = taxonomies.flatMap(({ labels }) => labels.flatMap(({ prompts }) => prompts)).length;
   const progress = startProgress("Encoding prompts", count);
   try {
@@ -125,7 +142,7 @@ async function addZeroShot(
       next = await withPrompts(next, taxonomy.id, texts, prompts);
       next = withMethod(next, { ...taxonomy, labels: taxonomy.labels.map(withPrompt) }, {
         method: "zero-shot",
-        temperature: 1 / logitScale,
+        temperature,
       });
     }
     return next;
@@ -188,7 +205,9 @@ async function run(options: Options, signal: AbortSignal): Promise<BuildReport> 
       `Zero-shot by the prompts of CLIP (${files.space}); nothing was trained, and how well it does was not measured.`,
   });
   const taxonomies = [...TAXONOMIES.map(asPrompted), ...own];
-  const draft = await addZeroShot(begun, taxonomies, files, scale);
+  const text = await readTextFiles(files, scale);
+  const prompted = await addZeroShot(begun, taxonomies, text);
+  const draft = options.withText ? await withTextEncoder(prompted, text) : prompted;
   const written = await finishBundle(draft);
   await writeBundleFolder(folder, written);
   const manifest = written.get("manifest.json") ?? new Uint8Array();

@@ -154,6 +154,47 @@ export async function withPrompts(
   };
 }
 
+/** A text encoder's files. */
+export interface TextEncoderFiles {
+  /** ONNX. */
+  readonly model: Uint8Array<ArrayBuffer>;
+  /** A hub's `tokenizer.json`. */
+  readonly tokenizer: Uint8Array<ArrayBuffer>;
+  /** A hub's `tokenizer_config.json`. */
+  readonly tokenizerConfig: Uint8Array<ArrayBuffer>;
+  /** How many tokens it takes. */
+  readonly contextLength: number;
+  /** Divides the cosines. */
+  readonly temperature: number;
+}
+
+/**
+ * Adds the text encoder, for labels at request time.
+ *
+ * @param draft to add to
+ * @param text of the pictures' space
+ */
+export async function withTextEncoder(
+  { manifest, files }: BundleDraft,
+  { model, tokenizer, tokenizerConfig, contextLength, temperature }: TextEncoderFiles,
+): Promise<BundleDraft> {
+  const entry = {
+    embeddingSpace: manifest.embeddingSpace.id,
+    file: await describeFile("text/encoder.onnx", model),
+    tokenizer: await describeFile("text/tokenizer.json", tokenizer),
+    tokenizerConfig: await describeFile("text/tokenizer_config.json", tokenizerConfig),
+    contextLength,
+    temperature,
+  };
+  return {
+    manifest: { ...manifest, textEncoder: entry },
+    files: new Map(files)
+      .set(entry.file.path, model)
+      .set(entry.tokenizer.path, tokenizer)
+      .set(entry.tokenizerConfig.path, tokenizerConfig),
+  };
+}
+
 /** What comes first where nothing was measured. */
 const UNMEASURED_ORDER = ["cross-entropy", "contrastive", "zero-shot"];
 

@@ -5,6 +5,7 @@
 import { dirname, join, resolve } from "node:path";
 import {
   type BundleSource,
+  filesOf,
   type Manifest,
   MANIFEST_PATH,
   openBundle,
@@ -49,9 +50,8 @@ export async function readBundleFolder(folder: string): Promise<BundleDraft | un
   if (fault) {
     throw new TrainerError(`Cannot add to the bundle ${folder}: ${fault.part}: ${fault.detail}`);
   }
-  const { encoders, golden, heads, prompts } = bundle.manifest;
   const files = new Map<string, Uint8Array<ArrayBuffer>>();
-  for (const { file: { path } } of [golden, ...encoders, ...heads, ...prompts]) {
+  for (const { path } of filesOf(bundle.manifest)) {
     const bytes = await source.read(path);
     if (bytes) files.set(path, bytes);
   }
@@ -123,9 +123,12 @@ async function readNames(place: string): Promise<string[]> {
   } catch {
     return [];
   }
-  const { golden, encoders, heads, prompts, modelCard } = manifest;
-  const parts = [golden, ...encoders, ...heads, ...prompts].map(({ file }) => file);
-  return [MANIFEST_PATH, ...modelCard ? [modelCard.path] : [], ...parts.map(({ path }) => path)];
+  const { modelCard } = manifest;
+  return [
+    MANIFEST_PATH,
+    ...(modelCard ? [modelCard.path] : []),
+    ...filesOf(manifest).map(({ path }) => path),
+  ];
 }
 
 /** Paths of what lies in a folder and below it, with `/`; none where there is no folder. */

@@ -93,6 +93,7 @@ export const SCHEMAS = {
         measured: z.string().optional(),
       })).openapi({ description: "Best first, by measured validation" }),
     })),
+    servesLabels: z.literal(true).optional(),
     faults: z.array(z.object({
       part: z.string(),
       fault: z.enum(["missing", "invalid"]),
@@ -158,6 +159,11 @@ const CLASSIFY_QUERY = z.object({
   taxonomy: z.array(z.string()).optional().openapi({
     description: "Repeatable; by default all that the bundle serves",
   }),
+  label: z.array(z.string()).optional().openapi({
+    description:
+      "Repeatable, 2 to 100: labels of your own, scored zero-shot in place of taxonomies, where the bundle " +
+      "carries a text encoder (`servesLabels` of /v1/model). Each is its own prompt: `a photo of a dog`.",
+  }),
   method: z.enum(["auto", ...METHODS]).default("auto").openapi({
     description: "A method asked for by name is never replaced by another",
   }),
@@ -168,6 +174,7 @@ const queryProblems = [
   "invalid-parameter",
   "unknown-taxonomy",
   "unknown-method",
+  "labels-not-served",
   "method-unavailable",
 ] as const satisfies ErrorCode[];
 

@@ -25,6 +25,7 @@ export const STATUS: Readonly<Record<ErrorCode, ContentfulStatusCode>> = {
   "invalid-embedding": 422,
   "unknown-taxonomy": 422,
   "unknown-method": 422,
+  "labels-not-served": 422,
   "internal": 500,
   "invalid-bundle": 503,
   "method-unavailable": 503,

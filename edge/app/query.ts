@@ -6,7 +6,7 @@ import { z } from "@hono/zod-openapi";
 import { ClipEError } from "@clip-e/shared";
 import type { ClassifyOptions } from "../plan.ts";
 
-const NAMES = ["taxonomy", "method", "top"];
+const NAMES = ["taxonomy", "label", "method", "top"];
 
 const top = z.string().regex(/^[1-9]\d{0,8}$/).transform(Number);
 
@@ -32,6 +32,7 @@ export function readQuery(queries: Readonly<Record<string, readonly string[]>>):
   }
   return {
     ...(queries.taxonomy && { taxonomies: queries.taxonomy }),
+    ...(queries.label && { labels: queries.label }),
     ...(method !== undefined && { method }),
     ...(parsedTop && { top: parsedTop.data }),
   };

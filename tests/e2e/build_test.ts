@@ -2,7 +2,7 @@
  * `deno task build`, from a hub on this machine and from a folder, with a small model of CLIP's shape.
  */
 
-import { createClassifier } from "@clip-e/edge";
+import { createApp, createClassifier } from "@clip-e/edge";
 import { folderSource } from "@clip-e/edge/deno";
 import { createDecoders, decodePicture } from "@clip-e/edge/decode";
 import { findTaxonomy, preprocess, TAXONOMIES } from "@clip-e/shared";
@@ -235,4 +235,71 @@ Deno.test("verify:clip scores a picture as the towers do in double precision, an
   const wrong = await verify([...expected].reverse());
   assert.equal(wrong.code, 1);
   assert.match(wrong.stderr, /not those that were published/);
+});
+
+Deno.test("build --with-text makes a bundle that scores labels of the caller's own", async () => {
+  const clip = makeSyntheticClip();
+  const model = `${folder}/with-text-model`;
+  await writeModel(model, clip);
+  const out = `${folder}/with_text`;
+  const run = await build(undefined, folder, `--model=${model}`, `--out=${out}`, "--with-text");
+  assert.equal(run.code, 0, run.stderr);
+
+  const classifier = await createClassifier({ bundle: folderSource(out) });
+  assert.equal(classifier.model.servesLabels, true);
+  const app = createApp(classifier);
+  const picture = await readPicture("storm.jpg");
+  const ask = async (query: string) =>
+    await app.fetch(
+      new Request(`http://localhost/v1/classify?${query}`, { method: "POST", body: picture }),
+    );
+  const { embedding } = await classifier.embed(picture.slice());
+  const labels = ["a sunny day", "a storm", "a cat"];
+  const query = new URLSearchParams(labels.map((label) => ["label", label])).toString();
+  for (let round = 0; round < 2; round++) {
+    const { predictions } = await (await ask(query)).json();
+    assert.equal(predictions.length, 1);
+    assert.equal(predictions[0].method, "zero-shot");
+    const expected = zeroShot(
+      Array.from(embedding),
+      labels.map((label) => unit(clip.textEmbedding(label))),
+    );
+    for (const { label, score } of predictions[0].scores) {
+      const wanted = expected[labels.indexOf(label)];
+      assert.ok(Math.abs(score - wanted) < 1e-4, `${label}: ${score}, not ${wanted}`);
+    }
+  }
+  const { predictions: [{ scores }] } = await (await ask(`${query}&top=1`)).json();
+  assert.equal(scores.length, 1);
+  for (
+    const wrong of [
+      "label=a",
+      "label=a&label=a",
+      "label=a&label=",
+      `label=a&label=${"b".repeat(301)}`,
+      "label=a&label=b&taxonomy=polarity",
+      "label=a&label=b&method=cross-entropy",
+      Array.from({ length: 101 }, (_, i) => `label=${i}`).join("&"),
+    ]
+  ) {
+    const response = await ask(wrong);
+    assert.equal(response.status, 422, wrong);
+    assert.equal((await response.json()).code, "invalid-parameter", wrong);
+  }
+  await classifier.close();
+});
+
+Deno.test("a bundle without a text encoder says how to compile labels", async () => {
+  const classifier = await createClassifier({ bundle: folderSource(`${folder}/local`) });
+  const response = await createApp(classifier).fetch(
+    new Request("http://localhost/v1/classify?label=a&label=b", {
+      method: "POST",
+      body: await readPicture("small.jpg"),
+    }),
+  );
+  assert.equal(response.status, 422);
+  const { code, detail } = await response.json();
+  assert.equal(code, "labels-not-served");
+  assert.match(detail, /deno task build --labels FILE/);
+  await classifier.close();
 });

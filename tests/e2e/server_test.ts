@@ -375,7 +375,7 @@ Deno.test("/openapi.json tells of every path of the API, and of each picture typ
     "image/webp",
     "multipart/form-data",
   ]);
-  assert.deepEqual(parameters?.map(({ name }) => name), ["taxonomy", "method", "top"]);
+  assert.deepEqual(parameters?.map(({ name }) => name), ["taxonomy", "label", "method", "top"]);
 });
 
 Deno.test("the schemas in /openapi.json accept the answers that the server gives", async () => {
