@@ -1,8 +1,7 @@
 /**
  * The loss is judged by a second implementation of it, in plain double precision, and its gradients by
  * central differences of that one: nothing here trusts a derivative, neither jax-js's nor one by hand.
- * The device computes in single precision, as in training; its exponential is good to about 2e-6 only,
- * for arrays in double precision too, so these would come no nearer.
+ * The device computes in single precision, as in training.
  */
 
 import { numpy as np, tree, valueAndGrad } from "@jax-js/jax";
