@@ -73,7 +73,7 @@ export async function openEncoderFile(
     const { crop } = preprocessing;
     throw new TrainerError(
       `Cannot run the encoder ${path} on a picture of ${crop} x ${crop} pixels. The preprocessing is ` +
-        `${preprocessingFrom}. If the encoder's input has another size, put it into that file. ` +
+        `${preprocessingFrom}. If the encoder's input has another size, say so in a preprocessor_config.json beside it. ` +
         "ONNX Runtime says: " +
         why.replace(/^.*ERROR_MESSAGE: /s, "").replace(/\s+/g, " "),
       { cause },
