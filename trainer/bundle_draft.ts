@@ -234,10 +234,25 @@ export function withMethod(
  * @returns every file
  * @throws {ClipEError} `invalid-bundle`, when a reader would refuse it
  */
-export async function finishBundle({ manifest, files }: BundleDraft): Promise<BundleFiles> {
+export async function finishBundle(draft: BundleDraft): Promise<BundleFiles> {
+  const { manifest, files } = withoutIdleHeads(draft);
   const card = new TextEncoder().encode(writeModelCard(manifest));
   const modelCard = await describeFile(CARD_PATH, card);
   return new Map(files)
     .set(CARD_PATH, card)
     .set(MANIFEST_PATH, writeManifest({ ...manifest, modelCard }));
+}
+
+/** Leaves out heads that no method uses any more, since another took their place. */
+function withoutIdleHeads({ manifest, files }: BundleDraft): BundleDraft {
+  const used = new Set(manifest.taxonomies.flatMap(({ methods }) => methods.map((m) => m.head)));
+  const idle = manifest.heads.filter(({ id }) => !used.has(id));
+  const left = new Map(files);
+  const provenance = { ...manifest.provenance };
+  for (const { id, file } of idle) {
+    left.delete(file.path);
+    delete provenance[`heads/${id}`];
+  }
+  const heads = manifest.heads.filter(({ id }) => used.has(id));
+  return { manifest: { ...manifest, heads, provenance }, files: left };
 }

@@ -5,10 +5,22 @@ import {
   TensorProto_DataType as DataType,
   TensorProtoSchema,
 } from "onnx-buf";
-import { CLIP_PREPROCESSING, sha256 } from "@clip-e/shared";
+import {
+  CLIP_PREPROCESSING,
+  type CrossEntropyHead,
+  findTaxonomy,
+  parseManifest,
+  sha256,
+} from "@clip-e/shared";
 import type { Encoder } from "@clip-e/edge/encoder";
 import assert from "node:assert/strict";
-import { beginBundle, type BundleIdentity } from "../../trainer/bundle_draft.ts";
+import {
+  beginBundle,
+  type BundleIdentity,
+  finishBundle,
+  withHead,
+  withMethod,
+} from "../../trainer/bundle_draft.ts";
 import type { EncoderFile } from "../../trainer/encoder_file.ts";
 import { buildStatisticsEncoder } from "../../trainer/statistics_encoder.ts";
 
@@ -55,4 +67,50 @@ Deno.test("beginBundle() says of an encoder with float weights that they are", a
   const { manifest } = await beginBundle(await encoderFile([]), IDENTITY);
   assert.equal(manifest.encoders[0].precision, "float32");
   assert.deepEqual(manifest.encoders[0].backends, ["wasm"]);
+});
+
+function head(units: number): CrossEntropyHead {
+  const layer = (inputs: number, units: number) => ({
+    inputs,
+    units,
+    kernel: new Float32Array(inputs * units),
+    bias: new Float32Array(units),
+  });
+  return { kind: "cross-entropy", img_fc1: layer(8, 3), preds: layer(3, units) };
+}
+
+const POLARITY = findTaxonomy("polarity") ?? assert.fail("there is no polarity");
+const METHOD = { method: "cross-entropy", temperature: 1 };
+
+Deno.test("finishBundle() leaves out a head whose place another took, and keeps the rest", async () => {
+  let draft = await beginBundle(await encoderFile([]), IDENTITY);
+  draft = await withHead(draft, "first", head(2), "of old");
+  draft = withMethod(draft, POLARITY, { ...METHOD, head: "first" });
+  draft = await withHead(draft, "second", head(2), "of late");
+  draft = withMethod(draft, POLARITY, { ...METHOD, head: "second" });
+  const files = await finishBundle(draft);
+  assert.deepEqual([...files.keys()].sort(), [
+    "README.md",
+    "encoder.onnx",
+    "golden.safetensors",
+    "heads/second.safetensors",
+    "manifest.json",
+  ]);
+  const manifest = parseManifest(JSON.parse(new TextDecoder().decode(files.get("manifest.json"))));
+  assert.deepEqual(manifest.heads.map(({ id }) => id), ["second"]);
+  assert.deepEqual(manifest.provenance, { "encoder": "drawn by lot", "heads/second": "of late" });
+});
+
+Deno.test("withMethod() orders methods by measured accuracy, those without a measure last", async () => {
+  let draft = await beginBundle(await encoderFile([]), IDENTITY);
+  draft = await withHead(draft, "first", head(2), "of old");
+  const zeroShot = { method: "zero-shot", temperature: 0.01 };
+  draft = withMethod(draft, POLARITY, zeroShot);
+  draft = withMethod(draft, POLARITY, { ...METHOD, head: "first" });
+  const order = () => draft.manifest.taxonomies[0].methods.map(({ method }) => method);
+  assert.deepEqual(order(), ["cross-entropy", "zero-shot"]);
+  draft = withMethod(draft, POLARITY, { ...zeroShot, figures: { accuracy: 0.6 } });
+  assert.deepEqual(order(), ["zero-shot", "cross-entropy"]);
+  draft = withMethod(draft, POLARITY, { ...METHOD, head: "first", figures: { accuracy: 0.7 } });
+  assert.deepEqual(order(), ["cross-entropy", "zero-shot"]);
 });
