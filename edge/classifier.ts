@@ -21,6 +21,7 @@ import { type Encoder, openEncoder } from "./encoder.ts";
 import { createLabelScorer } from "./label_scorer.ts";
 import { describeTaxonomies, findMisfits, type ModelInfo } from "./model_info.ts";
 import { type ClassifyOptions, planPredictions } from "./plan.ts";
+import { createQueue } from "./queue.ts";
 import { type Prediction, scoreEmbedding } from "./score.ts";
 
 /** Milliseconds that each part took; zeros where the clock stands still while code runs. */
@@ -119,6 +120,7 @@ export async function createClassifier(options: ClassifierOptions): Promise<Clas
   const decoders = createDecoders(options.decoders);
   const model = describeModel(bundle, encoder, entry, faults);
   const preprocessing = preprocessingOf(entry);
+  // One picture after another: decoded ones in memory would add up.
   const inTurn = createQueue();
   const { textEncoder } = bundle.manifest;
   const labelScorer = textEncoder && createLabelScorer(bundle, textEncoder);
@@ -265,15 +267,5 @@ function describeModel(
     provenance: manifest.provenance,
     license: manifest.license,
     ...(modelCard !== undefined && { modelCard }),
-  };
-}
-
-/** Runs tasks one after another: pictures in memory at once would add up. */
-function createQueue(): <T>(task: () => Promise<T>) => Promise<T> {
-  let last: Promise<unknown> = Promise.resolve();
-  return <T>(task: () => Promise<T>) => {
-    const run = last.then(task, task);
-    last = run.catch(() => {});
-    return run;
   };
 }

@@ -49,7 +49,7 @@ export async function openEncoder(model: Uint8Array, crop: number): Promise<Enco
         );
       }
       const tensor = new ort.Tensor("float32", pixels, [1, 3, crop, crop]);
-      const { data, dims, type } = (await session.run({ [input]: tensor }, [output]))[output];
+      const { data, dims, type } = await session.run({ [input]: tensor }, output);
       if (!(data instanceof Float32Array)) {
         throw unusable(`its output ${output} is of type ${type}, not float32`);
       }
@@ -61,7 +61,7 @@ export async function openEncoder(model: Uint8Array, crop: number): Promise<Enco
       }
       return data.slice();
     },
-    close: () => session.release(),
+    close: session.close,
   };
 }
 

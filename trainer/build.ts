@@ -3,7 +3,6 @@
  * model files -> encoder -> text encoder -> prompt embeddings -> bundle.
  */
 
-import { createTokenizer, openTextEncoder } from "@clip-e/edge/text";
 import { sha256, TAXONOMIES, type Taxonomy } from "@clip-e/shared";
 import { type FlagValues, readCommandLine, UsageError } from "@clip-e/shared/command-line";
 import { basename, dirname } from "node:path";
@@ -24,6 +23,7 @@ import {
   KNOWN_MODELS,
   readClipConfig,
 } from "./clip_model.ts";
+import { openClipTextEncoder, readTextEncoderFiles } from "./clip_text.ts";
 import { compilePrompts } from "./compile_prompts.ts";
 import { openEncoderFile } from "./encoder_file.ts";
 import { TrainerError } from "./errors.ts";
@@ -107,30 +107,12 @@ function asPrompted({ id, title, labels }: Taxonomy): PromptedTaxonomy {
   };
 }
 
-async function readTextFiles(
-  { paths }: ClipModelFiles,
-  logitScale: number,
-): Promise<TextEncoderFiles> {
-  return {
-    model: await Deno.readFile(paths["onnx/text_model.onnx"]),
-    tokenizer: await Deno.readFile(paths["tokenizer.json"]),
-    tokenizerConfig: await Deno.readFile(paths["tokenizer_config.json"]),
-    contextLength: (await readClipConfig(paths["config.json"])).contextLength,
-    temperature: 1 / logitScale,
-  };
-}
-
 async function addZeroShot(
   draft: BundleDraft,
   taxonomies: readonly PromptedTaxonomy[],
-  { model, tokenizer, tokenizerConfig, contextLength, temperature }: TextEncoderFiles,
+  text: TextEncoderFiles,
 ): Promise<BundleDraft> {
-  const json = (bytes: Uint8Array) => JSON.parse(new TextDecoder().decode(bytes));
-  const tokenize = createTokenizer(
-    { tokenizer: json(tokenizer), config: json(tokenizerConfig) },
-    contextLength,
-  );
-  const encoder = await openTextEncoder(model, tokenize);
+  const encoder = await openClipTextEncoder(text);
   const count = taxonomies.flatMap(({ labels }) => labels.flatMap(({ prompts }) => prompts)).length;
   const progress = startProgress("Encoding prompts", count);
   try {
@@ -142,7 +124,7 @@ async function addZeroShot(
       next = await withPrompts(next, taxonomy.id, texts, prompts);
       next = withMethod(next, { ...taxonomy, labels: taxonomy.labels.map(withPrompt) }, {
         method: "zero-shot",
-        temperature,
+        temperature: text.temperature,
       });
     }
     return next;
@@ -183,11 +165,7 @@ async function run(options: Options, signal: AbortSignal): Promise<BuildReport> 
   }
 
   const isKnown = Object.hasOwn(KNOWN_MODELS, model);
-  const files = await find(
-    isKnown || !await isFolder(userPath(model)) ? model : userPath(model),
-    revision,
-    signal,
-  );
+  const files = await find(model, revision, signal);
   await readClipConfig(files.paths["config.json"]);
   const scale = logitScale ?? KNOWN_MODELS[model]?.logitScale ?? DEFAULT_LOGIT_SCALE;
   if (logitScale === undefined && !isKnown) {
@@ -205,7 +183,7 @@ async function run(options: Options, signal: AbortSignal): Promise<BuildReport> 
       `Zero-shot by the prompts of CLIP (${files.space}); nothing was trained, and how well it does was not measured.`,
   });
   const taxonomies = [...TAXONOMIES.map(asPrompted), ...own];
-  const text = await readTextFiles(files, scale);
+  const text = await readTextEncoderFiles(files, scale);
   const prompted = await addZeroShot(begun, taxonomies, text);
   const draft = options.withText ? await withTextEncoder(prompted, text) : prompted;
   const written = await finishBundle(draft);
@@ -216,10 +194,6 @@ async function run(options: Options, signal: AbortSignal): Promise<BuildReport> 
     space: draft.manifest.embeddingSpace.id,
     taxonomies: taxonomies.map(({ id }) => id),
   };
-}
-
-async function isFolder(path: string): Promise<boolean> {
-  return await Deno.stat(path).then(({ isDirectory }) => isDirectory, () => false);
 }
 
 async function main(): Promise<void> {

@@ -5,6 +5,7 @@
 
 import { TrainerError } from "./errors.ts";
 import { fetchHubFiles, type HubProgress } from "./hub.ts";
+import { userPath } from "./user_path.ts";
 
 /** What is known of a model beside its files. */
 export interface KnownModel {
@@ -62,7 +63,7 @@ export interface FindClipModelOptions {
 /**
  * Finds a model's files: in a folder, or on the hub.
  *
- * @param model a folder in the hub's layout, or `organisation/name`
+ * @param model a folder in the hub's layout, from where the user stands, or `organisation/name`
  * @param options where on the hub
  * @throws {TrainerError} naming what is missing
  */
@@ -70,7 +71,8 @@ export async function findClipModel(
   model: string,
   options: FindClipModelOptions = {},
 ): Promise<ClipModelFiles> {
-  if (await isFolder(model)) return await findInFolder(model);
+  const folder = userPath(model);
+  if (await isFolder(folder)) return await findInFolder(folder);
   if (!/^[\w.-]+\/[\w.-]+$/.test(model)) {
     throw new TrainerError(
       `There is no folder ${model}, and it is not a model's name either: those are organisation/name`,

@@ -3,17 +3,12 @@
  * CLIP ViT-B/32 on the picture of its README. It needs the hub, and so cannot run on a machine that is cut off from it.
  */
 
-import { createTokenizer, openTextEncoder } from "@clip-e/edge/text";
-import { cosineLogits, preprocess, sha256, softmax } from "@clip-e/shared";
+import { cosineLogits, preprocess, type Prompts, sha256, softmax } from "@clip-e/shared";
 import { type FlagValues, readCommandLine, UsageError } from "@clip-e/shared/command-line";
 import { dirname } from "node:path";
-import {
-  type ClipModelFiles,
-  DEFAULT_LOGIT_SCALE,
-  findClipModel,
-  KNOWN_MODELS,
-  readClipConfig,
-} from "./clip_model.ts";
+import type { TextEncoderFiles } from "./bundle_draft.ts";
+import { DEFAULT_LOGIT_SCALE, findClipModel, KNOWN_MODELS } from "./clip_model.ts";
+import { openClipTextEncoder, readTextEncoderFiles } from "./clip_text.ts";
 import { compilePrompts } from "./compile_prompts.ts";
 import { decodeFile } from "./decode_file.ts";
 import { openEncoderFile } from "./encoder_file.ts";
@@ -91,16 +86,8 @@ async function readPicture(file: string | undefined): Promise<Uint8Array<ArrayBu
 }
 
 /** `[K, P]`, of the three texts. */
-async function encodeTexts({ paths }: ClipModelFiles) {
-  const { contextLength } = await readClipConfig(paths["config.json"]);
-  const tokenize = createTokenizer({
-    tokenizer: JSON.parse(await Deno.readTextFile(paths["tokenizer.json"])),
-    config: JSON.parse(await Deno.readTextFile(paths["tokenizer_config.json"])),
-  }, contextLength);
-  const encoder = await openTextEncoder(
-    await Deno.readFile(paths["onnx/text_model.onnx"]),
-    tokenize,
-  );
+async function encodeTexts(text: TextEncoderFiles): Promise<Prompts> {
+  const encoder = await openClipTextEncoder(text);
   try {
     return await compilePrompts(PUBLISHED.texts.map((text) => [text]), encoder);
   } finally {
@@ -120,7 +107,9 @@ async function run(options: Options): Promise<Verification> {
   }
   const bytes = await readPicture(options.picture);
   const files = await findClipModel(model, { revision });
-  const prompts = await encodeTexts(files);
+  const scale = KNOWN_MODELS[model]?.logitScale ?? DEFAULT_LOGIT_SCALE;
+  const text = await readTextEncoderFiles(files, scale);
+  const prompts = await encodeTexts(text);
   const { encoder, preprocessing } = await openEncoderFile(files.paths["onnx/vision_model.onnx"], {
     configFolder: dirname(files.paths["preprocessor_config.json"]),
   });
@@ -133,8 +122,7 @@ async function run(options: Options): Promise<Verification> {
     times.push(performance.now() - start);
   }
   await encoder.close();
-  const scale = KNOWN_MODELS[model]?.logitScale ?? DEFAULT_LOGIT_SCALE;
-  const scores = softmax(cosineLogits(embedding, prompts), 1 / scale);
+  const scores = softmax(cosineLogits(embedding, prompts), text.temperature);
   return {
     scores: PUBLISHED.texts.map((text, k) => ({ text, score: scores[k], expected: expected[k] })),
     largestError: Math.max(...expected.map((p, k) => Math.abs(p - scores[k]))),

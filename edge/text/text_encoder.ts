@@ -52,13 +52,13 @@ export async function openTextEncoder(
       const { ids, mask } = tokenize(text);
       const feeds: Record<string, ort.Tensor> = { input_ids: toTensor(ids) };
       if (session.inputNames.includes("attention_mask")) feeds.attention_mask = toTensor(mask);
-      const { data, type } = (await session.run(feeds, [output]))[output];
+      const { data, type } = await session.run(feeds, output);
       if (!(data instanceof Float32Array)) {
         throw unusable(`its output ${output} is of type ${type}, not float32`);
       }
       return toUnit(data);
     },
-    close: () => session.release(),
+    close: session.close,
   };
 }
 

@@ -2,7 +2,7 @@
  * `deno task build`, from a hub on this machine and from a folder, with a small model of CLIP's shape.
  */
 
-import { createApp, createClassifier } from "@clip-e/edge";
+import { type Classifier, createApp, createClassifier } from "@clip-e/edge";
 import { folderSource } from "@clip-e/edge/deno";
 import { createDecoders, decodePicture } from "@clip-e/edge/decode";
 import { findTaxonomy, preprocess, TAXONOMIES } from "@clip-e/shared";
@@ -287,6 +287,26 @@ Deno.test("build --with-text makes a bundle that scores labels of the caller's o
     assert.equal((await response.json()).code, "invalid-parameter", wrong);
   }
   await classifier.close();
+});
+
+Deno.test("labels and pictures asked for at once are answered as they are alone", async () => {
+  const bundle = folderSource(`${folder}/with_text`);
+  const pictures = ["storm.jpg", "sunset.jpg", "rgba.png", "small.jpg"];
+  const questions = pictures.flatMap((name, i) =>
+    [0, 1].map((k) => ({
+      name,
+      labels: [`word ${"abcd"[i]}`, `thing ${"efgh"[i]}`, `x ${"yz"[k]}`],
+    }))
+  );
+  const ask = async (classifier: Classifier, { name, labels }: typeof questions[number]) =>
+    (await classifier.classify(await readPicture(name), { labels })).predictions;
+  const alone = await createClassifier({ bundle });
+  const expected = [];
+  for (const question of questions) expected.push(await ask(alone, question));
+  await alone.close();
+  const busy = await createClassifier({ bundle });
+  assert.deepEqual(await Promise.all(questions.map((question) => ask(busy, question))), expected);
+  await busy.close();
 });
 
 Deno.test("a bundle without a text encoder says how to compile labels", async () => {

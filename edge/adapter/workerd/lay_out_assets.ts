@@ -2,8 +2,9 @@
  * Lays out a Worker's static assets: the page under `page/`, a bundle under `bundle/`.
  */
 
-import { ClipEError, openBundle } from "@clip-e/shared";
+import { ClipEError, filesOf, MANIFEST_PATH, openBundle } from "@clip-e/shared";
 import { readCommandLine } from "@clip-e/shared/command-line";
+import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { fail } from "../deno/fail.ts";
 import { folderSource } from "../deno/folder_source.ts";
@@ -29,6 +30,14 @@ async function copyFolder(from: string, to: string): Promise<void> {
   }
 }
 
+/** A head may be missing: its methods are then not served. */
+async function copyIfThere(from: string, to: string): Promise<void> {
+  await Deno.mkdir(dirname(to), { recursive: true });
+  await Deno.copyFile(from, to).catch((error) => {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  });
+}
+
 async function main(): Promise<void> {
   const line = readCommandLine(COMMAND, Deno.args, (name) => Deno.env.get(name));
   if ("help" in line) return console.log(line.help);
@@ -43,7 +52,11 @@ async function main(): Promise<void> {
   await Deno.remove(out, { recursive: true }).catch((error) => {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
   });
-  await copyFolder(folder, `${out}/bundle`);
+  const { modelCard } = bundle.manifest;
+  const named = [...filesOf(bundle.manifest), ...(modelCard ? [modelCard] : [])];
+  for (const path of [MANIFEST_PATH, ...named.map(({ path }) => path)]) {
+    await copyIfThere(`${folder}/${path}`, `${out}/bundle/${path}`);
+  }
   await copyFolder(fileURLToPath(new URL("../../page", import.meta.url)), `${out}/page`);
   for (const name of ["swagger-ui.css", "swagger-ui-bundle.js"]) {
     const source = new URL(import.meta.resolve(`swagger-ui-dist/${name}`));

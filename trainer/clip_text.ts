@@ -1,0 +1,40 @@
+/**
+ * The text side of a CLIP model: its files, and the encoder that they make.
+ */
+
+import { createTokenizer, type OpenTextEncoder, openTextEncoder } from "@clip-e/edge/text";
+import type { TextEncoderFiles } from "./bundle_draft.ts";
+import { type ClipModelFiles, readClipConfig } from "./clip_model.ts";
+
+/**
+ * Reads the text side of a model.
+ *
+ * @param files of the model
+ * @param logitScale that it was trained to
+ */
+export async function readTextEncoderFiles(
+  { paths }: ClipModelFiles,
+  logitScale: number,
+): Promise<TextEncoderFiles> {
+  return {
+    model: await Deno.readFile(paths["onnx/text_model.onnx"]),
+    tokenizer: await Deno.readFile(paths["tokenizer.json"]),
+    tokenizerConfig: await Deno.readFile(paths["tokenizer_config.json"]),
+    contextLength: (await readClipConfig(paths["config.json"])).contextLength,
+    temperature: 1 / logitScale,
+  };
+}
+
+/**
+ * Opens the text encoder.
+ *
+ * @param files as read
+ * @throws {ClipEError} `invalid-bundle`, when they do not make one
+ */
+export async function openClipTextEncoder(
+  { model, tokenizer, tokenizerConfig, contextLength }: TextEncoderFiles,
+): Promise<OpenTextEncoder> {
+  const json = (bytes: Uint8Array) => JSON.parse(new TextDecoder().decode(bytes));
+  const files = { tokenizer: json(tokenizer), config: json(tokenizerConfig) };
+  return await openTextEncoder(model, createTokenizer(files, contextLength));
+}
