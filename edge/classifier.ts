@@ -200,8 +200,8 @@ function checkEmbedding(embedding: Float32Array, size: number): void {
  * @param entry an encoder of the manifest
  */
 export function preprocessingOf(entry: ManifestEncoder): Preprocessing {
-  const { input, mean, std, interpolation } = entry;
-  return { ...input, mean, std, interpolation };
+  const { input, mean, std, interpolation, resizeMode } = entry;
+  return { ...input, mean, std, interpolation, resizeMode };
 }
 
 /** Opens the first encoder that reproduces the golden embedding. */

@@ -4,6 +4,8 @@
  */
 
 import { z } from "zod";
+import type { ResizeMode } from "./preprocess.ts";
+import type { Interpolation } from "./resample.ts";
 
 /** The major version that this code reads and writes. */
 export const FORMAT = 1;
@@ -36,7 +38,9 @@ export interface ManifestEncoder {
   /** Divides what is left. */
   std: [number, number, number];
   /** The resampling filter. */
-  interpolation: "bicubic";
+  interpolation: Interpolation;
+  /** Whether the shorter side is resized or both are; read as `shortest` from a bundle that does not say. */
+  resizeMode?: ResizeMode | undefined;
 }
 
 /** One way to answer for a taxonomy. */
@@ -125,6 +129,12 @@ const file = z.object({
   sha256: z.string().regex(/^[0-9a-f]{64}$/, "must be 64 hexadecimal digits"),
 });
 
+/** One of some names; the error says which was given. */
+const oneOf = <const Name extends string>(...names: readonly Name[]) =>
+  z.enum(names, {
+    error: ({ input }) => `must be ${names.join(" or ")}, and is ${JSON.stringify(input)}`,
+  });
+
 const encoder = z.object({
   file,
   precision: z.string(),
@@ -133,7 +143,11 @@ const encoder = z.object({
     .refine(({ resize, crop }) => crop <= resize, "crop must be at most resize"),
   mean: rgb,
   std: rgb.refine((std) => std.every((v) => v > 0), "must be above 0"),
-  interpolation: z.literal("bicubic"),
+  interpolation: oneOf("bicubic", "bilinear"),
+  resizeMode: oneOf("shortest", "squash").default("shortest"),
+}).refine(({ input, resizeMode }) => resizeMode !== "squash" || input.crop === input.resize, {
+  path: ["input"],
+  message: "crop must be resize where resizeMode is squash",
 });
 
 const method = z.object({

@@ -1,17 +1,23 @@
 /**
- * A picture to the encoder's input, the way of the Hugging Face CLIP processor, which the published CLIP-E heads were
- * trained with. Trainer and edge both come through here, so that what is trained is what is served.
+ * A picture to the encoder's input, the way of the Hugging Face image processors; the published CLIP-E heads were trained
+ * with CLIP's. Trainer and edge both come through here, so that what is trained is what is served.
  */
 
 import type { Picture } from "./picture.ts";
-import { resampleAndCrop } from "./resample.ts";
+import { type Interpolation, resampleAndCrop } from "./resample.ts";
 
 /** Three numbers, for red, green and blue. */
 export type Rgb = readonly [red: number, green: number, blue: number];
 
+/**
+ * How a picture becomes square, in the words of open_clip: `shortest` keeps its proportions and crops the middle, as CLIP
+ * does; `squash` gives up its proportions and keeps all of it, as SigLIP does.
+ */
+export type ResizeMode = "shortest" | "squash";
+
 /** How pictures become an encoder's input. */
 export interface Preprocessing {
-  /** The shorter side is resized to this, in pixels; at least `crop`. */
+  /** The shorter side, or both, become this, in pixels; at least `crop`, and equal to it where both do. */
   readonly resize: number;
   /** Side of the square that is cut from the middle, in pixels: S. */
   readonly crop: number;
@@ -19,8 +25,10 @@ export interface Preprocessing {
   readonly mean: Rgb;
   /** Divides what is left. */
   readonly std: Rgb;
-  /** The resampling filter; Pillow's antialiased bicubic is the one there is. */
-  readonly interpolation: "bicubic";
+  /** The resampling filter, which is Pillow's: antialiased. */
+  readonly interpolation: Interpolation;
+  /** Whether the shorter side is resized or both are; `shortest` where it is not said. */
+  readonly resizeMode?: ResizeMode | undefined;
 }
 
 /** CLIP's own preprocessing, from the model card of `openai/clip-vit-base-patch32`. */
@@ -33,30 +41,32 @@ export const CLIP_PREPROCESSING: Preprocessing = {
 };
 
 /**
- * Resizes the shorter side and crops the middle, as bytes.
+ * Resizes the shorter side, or both, and crops the middle, as bytes.
  *
- * The longer side becomes `int(resize * long / short)` and the crop starts at `floor((n - crop) / 2)`; torchvision
- * rounds instead, and differs by a pixel on odd sizes.
+ * Where the shorter side is resized, the longer becomes `int(resize * long / short)`. The crop starts at
+ * `floor((n - crop) / 2)`; torchvision rounds instead, and differs by a pixel on odd sizes.
  *
  * @param picture upright
- * @param spec which sizes
+ * @param spec which sizes, and how
  * @returns `[S, S, 3]` bytes
  */
 export function resizeAndCrop(
   picture: Picture,
-  spec: Pick<Preprocessing, "resize" | "crop">,
+  spec: Omit<Preprocessing, "mean" | "std">,
 ): Uint8Array {
-  const { resize, crop } = spec;
+  const { resize, crop, interpolation, resizeMode } = spec;
   const shorter = Math.min(picture.width, picture.height);
-  const side = (n: number) => n === shorter ? resize : Math.trunc((resize * n) / shorter);
+  const side = (n: number) =>
+    n === shorter || resizeMode === "squash" ? resize : Math.trunc((resize * n) / shorter);
   const width = side(picture.width);
   const height = side(picture.height);
-  return resampleAndCrop(picture, width, height, {
+  const middle = {
     left: Math.floor((width - crop) / 2),
     top: Math.floor((height - crop) / 2),
     width: crop,
     height: crop,
-  });
+  };
+  return resampleAndCrop(picture, width, height, middle, interpolation);
 }
 
 /**

@@ -1,17 +1,31 @@
 /**
- * Pillow's antialiased bicubic resize, to the byte, with the crop fused in: only the rows and columns that the crop
- * keeps are computed. Heads and prompts were made on pictures that Pillow resized, and another resampler gives another
- * embedding.
+ * Pillow's antialiased resize, to the byte, with the crop fused in: only the rows and columns that the crop keeps are
+ * computed. Heads and prompts were made on pictures that Pillow resized, and another resampler gives another embedding.
  *
- * The arithmetic is that of Pillow's `Resample.c`: Keys' cubic with a = -0.5, stretched when shrinking, weights rounded
- * to 22-bit fixed point, rows first, then columns, rounded to bytes between the two.
+ * The arithmetic is that of Pillow's `Resample.c`: the filter is stretched when shrinking, weights are rounded to 22-bit
+ * fixed point, rows first, then columns, rounded to bytes between the two.
  */
 
 import type { Picture } from "./picture.ts";
 
 const FRACTION_BITS = 22;
 const HALF = 1 << (FRACTION_BITS - 1);
-const SUPPORT = 2;
+
+/** The resampling filters, by their names in Pillow. */
+export type Interpolation = "bicubic" | "bilinear";
+
+/** A filter. */
+interface Filter {
+  /** It is 0 from this distance on, in samples. */
+  readonly support: number;
+  /** The weight of a sample at a distance. */
+  readonly weigh: (x: number) => number;
+}
+
+const FILTERS: Readonly<Record<Interpolation, Filter>> = {
+  bicubic: { support: 2, weigh: bicubic },
+  bilinear: { support: 1, weigh: triangle },
+};
 
 /** Keys' cubic convolution kernel (1981), a = -0.5. */
 function bicubic(x: number): number {
@@ -20,6 +34,11 @@ function bicubic(x: number): number {
   if (t < 1) return ((a + 2) * t - (a + 3)) * t * t + 1;
   if (t < 2) return (((t - 5) * t + 8) * t - 4) * a;
   return 0;
+}
+
+/** Bilinear interpolation's kernel. */
+function triangle(x: number): number {
+  return Math.max(1 - Math.abs(x), 0);
 }
 
 /** The weights of a run of output samples along one axis. */
@@ -35,11 +54,17 @@ interface Taps {
 }
 
 /** Weights of the output samples `start` to `start + length` when `input` samples become `output`. */
-function taps(input: number, output: number, start: number, length: number): Taps {
+function taps(
+  filter: Filter,
+  input: number,
+  output: number,
+  start: number,
+  length: number,
+): Taps {
   const scale = input / output;
   const stretch = Math.max(scale, 1);
   const shrink = 1 / stretch;
-  const support = SUPPORT * stretch;
+  const support = filter.support * stretch;
   const width = Math.ceil(support) * 2 + 1;
   const first = new Int32Array(length);
   const count = new Int32Array(length);
@@ -51,7 +76,7 @@ function taps(input: number, output: number, start: number, length: number): Tap
     const to = Math.min(Math.trunc(center + support + 0.5), input);
     let sum = 0;
     for (let j = 0; j < to - from; j++) {
-      exact[j] = bicubic((j + from - center + 0.5) * shrink);
+      exact[j] = filter.weigh((j + from - center + 0.5) * shrink);
       sum += exact[j];
     }
     for (let j = 0; j < to - from; j++) {
@@ -89,8 +114,9 @@ export interface Crop {
  * @param width of the whole resized picture, in pixels
  * @param height of the whole resized picture, in pixels
  * @param crop what to keep of it
+ * @param interpolation the filter
  * @returns `[crop.height, crop.width, 3]` bytes, equal to Pillow's
- * `image.resize((width, height), Image.BICUBIC).crop(...)`
+ * `image.resize((width, height), Image.BICUBIC).crop(...)`, or `Image.BILINEAR`
  * @throws {RangeError} when the crop does not lie within the resized picture
  */
 export function resampleAndCrop(
@@ -98,6 +124,7 @@ export function resampleAndCrop(
   width: number,
   height: number,
   crop: Crop,
+  interpolation: Interpolation,
 ): Uint8Array {
   if (
     crop.left < 0 || crop.top < 0 || crop.width < 1 || crop.height < 1 ||
@@ -107,8 +134,9 @@ export function resampleAndCrop(
       `Cannot crop ${crop.width} x ${crop.height} at ${crop.left}, ${crop.top} from ${width} x ${height}`,
     );
   }
-  const across = taps(picture.width, width, crop.left, crop.width);
-  const down = taps(picture.height, height, crop.top, crop.height);
+  const filter = FILTERS[interpolation];
+  const across = taps(filter, picture.width, width, crop.left, crop.width);
+  const down = taps(filter, picture.height, height, crop.top, crop.height);
   const firstRow = down.first[0];
   const lastRow = down.first[crop.height - 1] + down.count[crop.height - 1];
   const rows = resampleRows(picture, across, firstRow, lastRow);

@@ -2,13 +2,17 @@
  * The golden numbers that `fixtures/golden/make_goldens.py` made with Pillow.
  */
 
+import type { Interpolation, ResizeMode } from "@clip-e/shared";
+
 const PICTURES = new URL("../fixtures/pictures/", import.meta.url);
 const GOLDEN = new URL("../fixtures/golden/", import.meta.url);
 
-/** What Pillow makes of one picture at one size. */
+/** What Pillow makes of one picture at one size, in one way. */
 export interface PreprocessGolden {
   readonly picture: string;
   readonly size: number;
+  readonly interpolation: Interpolation;
+  readonly resizeMode: ResizeMode;
   readonly width: number;
   readonly height: number;
   readonly rgb: Uint8Array;
@@ -26,11 +30,8 @@ export async function readPreprocessGoldens(): Promise<PreprocessGolden[]> {
   const stream = file.readable.pipeThrough(new DecompressionStream("gzip"));
   const all = new Uint8Array(await new Response(stream).arrayBuffer());
   return goldens.map((
-    { picture, size, width, height, offset, length }: PreprocessGolden & {
-      offset: number;
-      length: number;
-    },
-  ) => ({ picture, size, width, height, rgb: all.subarray(offset, offset + length) }));
+    { offset, length, ...golden }: PreprocessGolden & { offset: number; length: number },
+  ) => ({ ...golden, rgb: all.subarray(offset, offset + length) }));
 }
 
 /** SHA-256 of each drawn picture's upright RGB bytes, as Pillow decodes it. */

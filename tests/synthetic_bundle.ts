@@ -95,6 +95,7 @@ export async function makeSyntheticBundle(
       mean: [...PREPROCESSING.mean],
       std: [...PREPROCESSING.std],
       interpolation: "bicubic",
+      resizeMode: "shortest",
     }],
     golden: {
       formula: "waves-1",

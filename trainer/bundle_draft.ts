@@ -61,7 +61,7 @@ export async function beginBundle(
   encoder: EncoderFile,
   identity: BundleIdentity,
 ): Promise<BundleDraft> {
-  const { resize, crop, mean, std, interpolation } = encoder.preprocessing;
+  const { resize, crop, mean, std, interpolation, resizeMode = "shortest" } = encoder.preprocessing;
   const golden = writeGolden(encoder.goldenEmbedding);
   const manifest: Manifest = {
     format: 1,
@@ -75,6 +75,7 @@ export async function beginBundle(
       mean: [...mean],
       std: [...std],
       interpolation,
+      resizeMode,
     }],
     golden: {
       formula: "waves-1",

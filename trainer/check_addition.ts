@@ -3,7 +3,7 @@
  * dropping what the user asked for.
  */
 
-import type { Manifest, Taxonomy } from "@clip-e/shared";
+import type { Manifest, Preprocessing, Taxonomy } from "@clip-e/shared";
 import type { BundleIdentity } from "./bundle_draft.ts";
 import type { EncoderFile } from "./encoder_file.ts";
 import { TrainerError } from "./errors.ts";
@@ -37,11 +37,10 @@ export function checkAddition(manifest: Manifest, addition: Addition): void {
 function findEncoderClash({ encoders }: Manifest, { encoder }: Addition): string | undefined {
   const same = encoders.filter(({ file }) => file.sha256 === encoder.sha256);
   if (same.length === 0) return "it has another encoder. Name a new folder";
-  const { resize, crop, mean, std, interpolation } = encoder.preprocessing;
-  const wanted = JSON.stringify([{ resize, crop }, mean, std, interpolation]);
-  const isServed = same.some(({ input: { resize, crop }, mean, std, interpolation }) =>
-    JSON.stringify([{ resize, crop }, mean, std, interpolation]) === wanted
-  );
+  const asText = ({ resize, crop, mean, std, interpolation, resizeMode }: Preprocessing) =>
+    JSON.stringify([resize, crop, mean, std, interpolation, resizeMode ?? "shortest"]);
+  const wanted = asText(encoder.preprocessing);
+  const isServed = same.some((entry) => asText({ ...entry, ...entry.input }) === wanted);
   return isServed ? undefined : "it preprocesses pictures in another way. Name a new folder";
 }
 

@@ -98,11 +98,12 @@ async function readPreprocessing(
   };
 }
 
-/** Pillow's number of the filter that is done here. */
-const BICUBIC = 3;
+/** Pillow's filters, by their numbers. */
+const FILTERS = ["nearest", "lanczos", "bilinear", "bicubic", "box", "hamming"] as const;
 
 /**
- * Reads a Hugging Face `preprocessor_config.json`.
+ * Reads a Hugging Face `preprocessor_config.json`: CLIP's kind, whose size is a shortest edge, or SigLIP's, whose size is a
+ * height and a width.
  *
  * @param file its name, for errors
  * @param text its content
@@ -118,38 +119,65 @@ export function parsePreprocessing(file: string, text: string): Preprocessing {
     throw new TrainerError(`Cannot read ${file}: it is not JSON`, { cause });
   }
 
-  for (const name of ["do_resize", "do_center_crop", "do_rescale", "do_normalize"]) {
+  for (const name of ["do_resize", "do_rescale"]) {
     if (config[name] === false) throw refuse(`${name} is false, and it is always done here`);
   }
-  const { resample = BICUBIC, rescale_factor: rescale = 1 / 255 } = config;
-  if (resample !== BICUBIC) {
-    throw refuse(`resample is ${resample}, and only ${BICUBIC} is done here`);
+  const { resample = FILTERS.indexOf("bicubic"), rescale_factor: rescale = 1 / 255 } = config;
+  const interpolation = FILTERS.find((_, number) => number === resample);
+  if (interpolation !== "bicubic" && interpolation !== "bilinear") {
+    throw refuse(
+      `resample is ${JSON.stringify(resample)} (${interpolation ?? "no filter of Pillow's"}), ` +
+        "and only 3 (bicubic) and 2 (bilinear) are done here",
+    );
   }
   if (typeof rescale !== "number" || Math.abs(rescale * 255 - 1) > 1e-6) {
     throw refuse(`rescale_factor is ${rescale}, and only 1/255 is done here`);
   }
-  const resize = readShortestEdge(config.size);
-  if (resize === undefined) {
-    throw refuse(`size is ${JSON.stringify(config.size)}, and only a shortest_edge is done here`);
-  }
-  const crop = config.crop_size === undefined ? resize : readSquare(config.crop_size);
-  if (crop === undefined || crop > resize) {
-    throw refuse(
-      `crop_size is ${JSON.stringify(config.crop_size)}, and only a square of at most ${resize} is`,
-    );
-  }
-  const mean = readRgb(config.image_mean);
-  const std = readRgb(config.image_std);
+  const { mean, std } = config.do_normalize === false
+    ? { mean: [0, 0, 0] as const, std: [1, 1, 1] as const }
+    : { mean: readRgb(config.image_mean), std: readRgb(config.image_std) };
   if (!mean || !std || !std.every((v) => v > 0)) {
     throw refuse("image_mean and image_std must be three numbers each, the latter above 0");
   }
-  return { resize, crop, mean, std, interpolation: "bicubic" };
+  const { resize, crop, resizeMode } = readSizes(config, refuse);
+  // `shortest` stays unsaid: caches and default embedding spaces are named after this object's JSON.
+  return { resize, crop, mean, std, interpolation, ...(resizeMode === "squash" && { resizeMode }) };
+}
+
+/** The sides that are resized, and the square that is cut from the middle. */
+function readSizes(
+  { size, crop_size: cropSize, do_center_crop: doCrop }: Record<string, unknown>,
+  refuse: (why: string) => TrainerError,
+): Pick<Preprocessing, "resize" | "crop" | "resizeMode"> {
+  const shortestEdge = readShortestEdge(size);
+  const resize = shortestEdge ?? readSquare(size);
+  if (resize === undefined) {
+    throw refuse(
+      `size is ${JSON.stringify(size)}, and only a shortest_edge, or height and width that are ` +
+        "equal, are done here",
+    );
+  }
+  const resizeMode = shortestEdge === undefined ? "squash" : "shortest";
+  if (doCrop === false && resizeMode === "shortest") {
+    throw refuse(
+      "do_center_crop is false, and what a shortest_edge leaves is not square without a crop",
+    );
+  }
+  const crop = doCrop === false || cropSize === undefined ? resize : readSquare(cropSize);
+  if (crop === undefined || crop > resize || (crop < resize && resizeMode === "squash")) {
+    const most = resizeMode === "squash"
+      ? `the square of ${resize}`
+      : `a square of at most ${resize}`;
+    throw refuse(`crop_size is ${JSON.stringify(cropSize)}, and only ${most} is done here`);
+  }
+  return { resize, crop, resizeMode };
 }
 
 function readCount(value: unknown): number | undefined {
   return typeof value === "number" && Number.isInteger(value) && value > 0 ? value : undefined;
 }
 
+/** A bare number is the shortest edge in CLIP's sizes, and a square in those of crops. */
 function readShortestEdge(size: unknown): number | undefined {
   if (typeof size !== "object" || size === null) return readCount(size);
   return readCount((size as { shortest_edge?: unknown }).shortest_edge);

@@ -3,7 +3,7 @@
  * not; its opening words are the user's.
  */
 
-import type { Manifest } from "@clip-e/shared";
+import type { Manifest, ManifestEncoder } from "@clip-e/shared";
 
 /** The figures that the table shows, in order. */
 const COLUMNS: readonly (readonly [figure: string, heading: string])[] = [
@@ -51,8 +51,7 @@ export function writeModelCard(manifest: Manifest): string {
     [...measured].join("\n"),
     "## How it was made",
     origins.join("\n"),
-    `Pictures are resized to a shorter side of ${encoder.input.resize} (Pillow's antialiased bicubic), cut to the ` +
-    `middle ${encoder.input.crop} x ${encoder.input.crop}, scaled to 0..1, and normalised by mean ` +
+    `Pictures are ${describeResize(encoder)}, scaled to 0..1, and normalised by mean ` +
     `${encoder.mean.join(" ")} and deviation ${
       encoder.std.join(" ")
     }. The embedding has ${embeddingSpace.size} ` +
@@ -60,6 +59,14 @@ export function writeModelCard(manifest: Manifest): string {
     "## Licence of the weights",
     license,
   ].filter((paragraph) => paragraph !== "").join("\n\n") + "\n";
+}
+
+function describeResize({ input, interpolation, resizeMode }: ManifestEncoder): string {
+  const { resize, crop } = input;
+  const filter = `Pillow's antialiased ${interpolation}`;
+  return resizeMode === "squash"
+    ? `resized to ${resize} x ${resize} whatever their proportions (${filter})`
+    : `resized to a shorter side of ${resize} (${filter}), cut to the middle ${crop} x ${crop}`;
 }
 
 function formatFigure(figure: string, value: number | undefined): string {

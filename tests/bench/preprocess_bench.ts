@@ -52,7 +52,7 @@ function resizePair(name: string, rounds: number, picture: Picture): Pair {
   return {
     name,
     rounds,
-    ours: () => resizeAndCrop(picture, { resize: SIDE, crop: SIDE }),
+    ours: () => resizeAndCrop(picture, { resize: SIDE, crop: SIDE, interpolation: "bicubic" }),
     theirs: () => sharp(rgb, { raw }).resize(SIDE, SIDE, { kernel: "cubic" }).raw().toBuffer(),
   };
 }

@@ -163,9 +163,9 @@ Deno.test("build says in a sentence what is wrong, and leaves no bundle", async 
     [
       "a preprocessing that is not done here",
       {
-        "preprocessor_config.json": new TextEncoder().encode(`{"size": 32, "resample": 2}`),
+        "preprocessor_config.json": new TextEncoder().encode(`{"size": 32, "resample": 4}`),
       },
-      /resample is 2/,
+      /resample is 4 \(box\)/,
     ],
     ["a broken text model", { "onnx/text_model.onnx": new Uint8Array(99) }, /text encoder/],
     [

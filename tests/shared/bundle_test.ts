@@ -86,6 +86,7 @@ async function manifestOf(files: Files): Promise<Manifest> {
       mean: [0.5, 0.5, 0.5],
       std: [0.5, 0.5, 0.5],
       interpolation: "bicubic",
+      resizeMode: "shortest",
     }],
     golden: { formula: "waves-1", file: await describe(PATHS.golden), tolerance: 0.001 },
     heads: [

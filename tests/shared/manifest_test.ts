@@ -18,6 +18,7 @@ function valid(): Manifest {
       mean: [0.5, 0.5, 0.5],
       std: [0.25, 0.25, 0.25],
       interpolation: "bicubic",
+      resizeMode: "shortest",
     }],
     golden: { formula: "waves-1", file: file("golden.safetensors"), tolerance: 0.05 },
     heads: [
@@ -95,6 +96,23 @@ Deno.test("parseManifest() takes one method, short ids, and ids that begin with 
 Deno.test("parseManifest() takes 1 for a temperature that is not given", () => {
   const manifest = parseManifest(changed("taxonomies.0.methods.1.temperature", undefined));
   assert.equal(manifest.taxonomies[0].methods[1].temperature, 1);
+});
+
+Deno.test("parseManifest() takes the shorter side where a bundle says no resizeMode", () => {
+  assert.deepEqual(parseManifest(changed("encoders.0.resizeMode", undefined)), valid());
+});
+
+Deno.test("parseManifest() reads bilinear, and squash where nothing is cropped", () => {
+  for (const [path, value] of [["interpolation", "bilinear"], ["resizeMode", "squash"]]) {
+    const json = changed(`encoders.0.${path}`, value);
+    assert.deepEqual(parseManifest(json), json, path);
+  }
+  const cropped = valid();
+  cropped.encoders[0].resizeMode = "squash";
+  cropped.encoders[0].input = { resize: 256, crop: 224 };
+  assert.throws(() => parseManifest(cropped), {
+    message: "encoders.0.input: crop must be resize where resizeMode is squash",
+  });
 });
 
 Deno.test("parseManifest() ignores fields that it does not know, wherever they are", () => {
@@ -208,7 +226,17 @@ const REFUSED: readonly (readonly [path: string, value: unknown, message: RegExp
   ["encoders.0.mean.1", null, /^encoders\.0\.mean\.1: /],
   ["encoders.0.std", [0.2, 0, 0.2], /^encoders\.0\.std: must be above 0$/],
   ["encoders.0.std", [0.2, -1, 0.2], /^encoders\.0\.std: must be above 0$/],
-  ["encoders.0.interpolation", "bilinear", /^encoders\.0\.interpolation: /],
+  [
+    "encoders.0.interpolation",
+    "lanczos",
+    /^encoders\.0\.interpolation: must be bicubic or bilinear, and is "lanczos"$/,
+  ],
+  ["encoders.0.interpolation", undefined, /^encoders\.0\.interpolation: must be bicubic or/],
+  [
+    "encoders.0.resizeMode",
+    "longest",
+    /^encoders\.0\.resizeMode: must be shortest or squash, and is "longest"$/,
+  ],
   ["golden", undefined, /^golden: /],
   ["golden.formula", "waves-2", /^golden\.formula: /],
   ["golden.file.path", "../golden", /^golden\.file\.path: must be a plain relative path$/],

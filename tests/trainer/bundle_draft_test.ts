@@ -14,6 +14,7 @@ import {
 } from "@clip-e/shared";
 import type { Encoder } from "@clip-e/edge/encoder";
 import assert from "node:assert/strict";
+import { preprocessingOf } from "../../edge/classifier.ts";
 import {
   beginBundle,
   type BundleIdentity,
@@ -67,6 +68,18 @@ Deno.test("beginBundle() says of an encoder with float weights that they are", a
   const { manifest } = await beginBundle(await encoderFile([]), IDENTITY);
   assert.equal(manifest.encoders[0].precision, "float32");
   assert.deepEqual(manifest.encoders[0].backends, ["wasm"]);
+});
+
+Deno.test("beginBundle() says how pictures are preprocessed, and preprocessingOf() reads it back", async () => {
+  const squash = { interpolation: "bilinear", resizeMode: "squash" } as const;
+  for (const change of [{}, squash]) {
+    const preprocessing = { ...CLIP_PREPROCESSING, ...change };
+    const { manifest } = await beginBundle({ ...await encoderFile([]), preprocessing }, IDENTITY);
+    assert.deepEqual(preprocessingOf(manifest.encoders[0]), {
+      resizeMode: "shortest",
+      ...preprocessing,
+    });
+  }
 });
 
 function head(units: number): CrossEntropyHead {

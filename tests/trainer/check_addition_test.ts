@@ -100,10 +100,18 @@ for (const [option, given, has] of OTHER) {
 Deno.test("checkAddition() refuses another encoder, preprocessing or space", () => {
   const { preprocessing } = FITTING.encoder;
   assert.throws(() => check({ encoder: { sha256: "b", preprocessing } }), /another encoder/);
-  assert.throws(
-    () => check({ encoder: { sha256: "encoder", preprocessing: { ...preprocessing, crop: 64 } } }),
-    /preprocesses pictures in another way/,
-  );
+  for (
+    const other of [{ crop: 64 }, { interpolation: "bilinear" }, { resizeMode: "squash" }] as const
+  ) {
+    assert.throws(
+      () =>
+        check({ encoder: { sha256: "encoder", preprocessing: { ...preprocessing, ...other } } }),
+      /preprocesses pictures in another way/,
+    );
+  }
+  check({
+    encoder: { sha256: "encoder", preprocessing: { ...preprocessing, resizeMode: "shortest" } },
+  });
   assert.throws(() => check({ embeddingSpace: "onnx-1" }), /its embedding space is space-1/);
 });
 

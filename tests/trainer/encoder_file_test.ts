@@ -21,26 +21,117 @@ Deno.test("parsePreprocessing() reads CLIP's own configuration", () => {
   assert.deepEqual(parsePreprocessing("c.json", JSON.stringify(CLIP)), CLIP_PREPROCESSING);
 });
 
+/** Of SigLIP: both sides are resized, and nothing is cut off. */
+const SIGLIP = {
+  do_convert_rgb: null,
+  do_normalize: true,
+  do_rescale: true,
+  do_resize: true,
+  image_mean: [0.5, 0.5, 0.5],
+  image_processor_type: "SiglipImageProcessor",
+  image_std: [0.5, 0.5, 0.5],
+  processor_class: "SiglipProcessor",
+  resample: 3,
+  rescale_factor: 0.00392156862745098,
+  size: { height: 224, width: 224 },
+};
+
+/** Of MobileCLIP: bilinear, and bytes are only scaled. */
+const MOBILECLIP = {
+  crop_size: { height: 256, width: 256 },
+  do_center_crop: true,
+  do_convert_rgb: true,
+  do_normalize: false,
+  do_rescale: true,
+  do_resize: true,
+  image_mean: [0.485, 0.456, 0.406],
+  image_processor_type: "CLIPFeatureExtractor",
+  image_std: [0.229, 0.224, 0.225],
+  resample: 2,
+  rescale_factor: 0.00392156862745098,
+  size: { shortest_edge: 256 },
+};
+
+const parse = (config: object) => parsePreprocessing("c.json", JSON.stringify(config));
+
+// Embedding caches and default embedding spaces are named after it: another text would lose those that exist.
+Deno.test("parsePreprocessing() gives, of CLIP's configuration, the JSON that it always gave", () => {
+  const { mean, std } = CLIP_PREPROCESSING;
+  const expected = { resize: 224, crop: 224, mean, std, interpolation: "bicubic" };
+  assert.equal(JSON.stringify(parse(CLIP)), JSON.stringify(expected));
+  assert.equal(JSON.stringify(CLIP_PREPROCESSING), JSON.stringify(expected));
+});
+
+Deno.test("parsePreprocessing() squashes to a height and width that are equal, as SigLIP does", () => {
+  const expected = {
+    resize: 224,
+    crop: 224,
+    mean: [0.5, 0.5, 0.5],
+    std: [0.5, 0.5, 0.5],
+    interpolation: "bicubic",
+    resizeMode: "squash",
+  };
+  assert.deepEqual(parse(SIGLIP), expected);
+  assert.deepEqual(parse({ ...SIGLIP, do_center_crop: false }), expected);
+  // A crop that is not done may have any size; one that is done may cut nothing off.
+  assert.deepEqual(parse({ ...SIGLIP, do_center_crop: false, crop_size: 192 }), expected);
+  const crop = { do_center_crop: true, crop_size: { height: 224, width: 224 } };
+  assert.deepEqual(parse({ ...SIGLIP, ...crop }), expected);
+});
+
+Deno.test("parsePreprocessing() reads MobileCLIP's: bilinear, and no normalisation is mean 0 and std 1", () => {
+  const expected = {
+    resize: 256,
+    crop: 256,
+    mean: [0, 0, 0],
+    std: [1, 1, 1],
+    interpolation: "bilinear",
+  };
+  assert.deepEqual(parse(MOBILECLIP), expected);
+  const { image_mean: _mean, image_std: _std, ...without } = MOBILECLIP;
+  assert.deepEqual(parse(without), expected);
+  const said = { do_normalize: true, image_mean: [0, 0, 0], image_std: [1, 1, 1] };
+  assert.deepEqual(parse({ ...MOBILECLIP, ...said }), expected);
+});
+
+Deno.test("parsePreprocessing() is bicubic where no filter is said", () => {
+  const { resample: _, ...without } = CLIP;
+  assert.equal(parse(without).interpolation, "bicubic");
+});
+
 Deno.test("parsePreprocessing() reads sizes that are plain numbers", () => {
   const spec = parsePreprocessing("c.json", JSON.stringify({ ...CLIP, size: 256, crop_size: 224 }));
   assert.deepEqual([spec.resize, spec.crop], [256, 224]);
 });
 
-const REFUSED: Readonly<Record<string, object>> = {
-  resample: { resample: 2 },
-  do_center_crop: { do_center_crop: false },
-  do_normalize: { do_normalize: false },
-  rescale_factor: { rescale_factor: 1 },
-  size: { size: { height: 224, width: 224 } },
-  crop_size: { crop_size: { height: 224, width: 192 } },
-  image_std: { image_std: [1, 0, 1] },
-};
+const REFUSED: readonly (readonly [change: object, words: string])[] = [
+  [{ resample: 0 }, "resample is 0 (nearest)"],
+  [{ resample: 1 }, "resample is 1 (lanczos)"],
+  [{ resample: 4 }, "resample is 4 (box)"],
+  [{ resample: 5 }, "resample is 5 (hamming)"],
+  [{ resample: 6 }, "resample is 6 (no filter of Pillow's)"],
+  [{ resample: "3" }, `resample is "3" (no filter of Pillow's)`],
+  [{ do_resize: false }, "do_resize is false"],
+  [{ do_center_crop: false }, "do_center_crop is false"],
+  [{ do_center_crop: false, size: 224 }, "do_center_crop is false"],
+  [{ do_rescale: false }, "do_rescale is false"],
+  [{ rescale_factor: 1 }, "rescale_factor is 1,"],
+  [{ size: { height: 224, width: 192 } }, `size is {"height":224,"width":192}`],
+  [{ size: { longest_edge: 224 } }, `size is {"longest_edge":224}`],
+  [{ size: { shortest_edge: 0 } }, `size is {"shortest_edge":0}`],
+  [{ size: 0 }, "size is 0"],
+  [{ size: undefined }, "size is undefined"],
+  [{ crop_size: { height: 224, width: 192 } }, `crop_size is {"height":224,"width":192}`],
+  [{ size: { height: 256, width: 256 } }, "only the square of 256 is done here"],
+  [{ image_mean: undefined }, "image_mean"],
+  [{ image_std: [1, 0, 1] }, "image_std"],
+];
 
-for (const [field, change] of Object.entries(REFUSED)) {
-  Deno.test(`parsePreprocessing() refuses what is not done here, naming ${field}`, () => {
+for (const [change, words] of REFUSED) {
+  Deno.test(`parsePreprocessing() refuses what is not done here, by name: ${words}`, () => {
     assert.throws(
-      () => parsePreprocessing("c.json", JSON.stringify({ ...CLIP, ...change })),
-      (error) => error instanceof TrainerError && error.message.includes(field),
+      () => parse({ ...CLIP, ...change }),
+      (error) => error instanceof TrainerError && error.message.includes(words),
     );
   });
 }
