@@ -18,7 +18,9 @@ import {
   type NodeProto,
   NodeProtoSchema,
   OperatorSetIdProtoSchema,
+  StringStringEntryProtoSchema,
   type TensorProto,
+  TensorProto_DataLocation as DataLocation,
   TensorProto_DataType as DataType,
   TensorProtoSchema,
   TensorShapeProto_DimensionSchema,
@@ -53,10 +55,21 @@ export type OnnxAttribute =
   | { readonly float: number }
   | { readonly string: string };
 
+/** Where the numbers of a constant lie that are not in the model's own file. */
+export interface OnnxLocation {
+  /** The other file, by its path from the model's folder. */
+  readonly location: string;
+  /** Where in that file the numbers start, in bytes. */
+  readonly offset: number;
+}
+
 const DATA_TYPE: Readonly<Record<OnnxElement, DataType>> = {
   float32: DataType.FLOAT,
   int64: DataType.INT64,
 };
+
+/** Bytes of one element. */
+const WIDTH: Readonly<Record<OnnxElement, number>> = { float32: 4, int64: 8 };
 
 /**
  * An ONNX model in the making. Values are known by name, and a name must exist before a node reads
@@ -130,18 +143,20 @@ export class OnnxGraph {
    *
    * @param name a new name
    * @param shape its shape; `[]` for a single number
-   * @param values row-major, rounded to float32
+   * @param values row-major, rounded to float32; a `Float32Array` is not copied before `toBytes()`,
+   *   so leave it as it is until then
    * @returns the name
    * @throws {TypeError} when the name is empty or taken
    * @throws {RangeError} when the shape does not hold that many values, or a value is not finite in
    *   float32
    */
   float32(name: string, shape: readonly number[], values: ArrayLike<number>): string {
-    return this.#initialize("float32", name, shape, values, 4, (view, at, value) => {
-      if (!Number.isFinite(Math.fround(value))) return false;
-      view.setFloat32(at, value, true);
-      return true;
-    });
+    const attempt = checkConstant("float32", name, shape, values.length);
+    const floats = isFloat32Array(values) ? values : Float32Array.from(values);
+    for (let i = 0; i < floats.length; i++) {
+      if (!Number.isFinite(floats[i])) throw unfit(attempt, "float32", values, i);
+    }
+    return this.#initialize("float32", name, shape, { rawData: bytesOf(floats) });
   }
 
   /**
@@ -156,10 +171,47 @@ export class OnnxGraph {
    *   integer
    */
   int64(name: string, shape: readonly number[], values: ArrayLike<number>): string {
-    return this.#initialize("int64", name, shape, values, 8, (view, at, value) => {
-      if (!Number.isSafeInteger(value)) return false;
-      view.setBigInt64(at, BigInt(value), true);
-      return true;
+    const attempt = checkConstant("int64", name, shape, values.length);
+    const integers = new BigInt64Array(values.length);
+    for (let i = 0; i < integers.length; i++) {
+      if (!Number.isSafeInteger(values[i])) throw unfit(attempt, "int64", values, i);
+      integers[i] = BigInt(values[i]);
+    }
+    return this.#initialize("int64", name, shape, { rawData: bytesOf(integers) });
+  }
+
+  /**
+   * Adds a constant whose numbers lie in another file, which the caller writes: row-major,
+   * little-endian, without gaps.
+   *
+   * @param name a new name
+   * @param shape its shape; `[]` for a single number
+   * @param where the file and the place in it
+   * @param element its element type
+   * @returns the name
+   * @throws {TypeError} when the name is empty or taken, or the location is empty
+   * @throws {RangeError} when a length or the offset is not an integer of at least 0
+   */
+  external(
+    name: string,
+    shape: readonly number[],
+    where: OnnxLocation,
+    element: OnnxElement = "float32",
+  ): string {
+    const { location, offset } = where;
+    const attempt = checkConstant(element, name, shape);
+    if (location === "") throw new TypeError(`${attempt}: the location of its file is empty`);
+    if (!Number.isSafeInteger(offset) || offset < 0) {
+      throw new RangeError(
+        `${attempt}: its offset must be an integer of at least 0, got ${offset}`,
+      );
+    }
+    const length = sizeOf(shape) * WIDTH[element];
+    return this.#initialize(element, name, shape, {
+      dataLocation: DataLocation.EXTERNAL,
+      externalData: Object.entries({ location, offset, length }).map(([key, value]) =>
+        create(StringStringEntryProtoSchema, { key, value: String(value) })
+      ),
     });
   }
 
@@ -269,32 +321,56 @@ export class OnnxGraph {
     element: OnnxElement,
     name: string,
     shape: readonly number[],
-    values: ArrayLike<number>,
-    width: number,
-    write: (view: DataView, at: number, value: number) => boolean,
+    data: Pick<TensorProto, "rawData"> | Pick<TensorProto, "dataLocation" | "externalData">,
   ): string {
-    const attempt = `Cannot add the ${element} constant "${name}"`;
-    for (const length of shape) checkLength(attempt, length, 0);
-    const size = shape.reduce((product, length) => product * length, 1);
-    if (values.length !== size) {
-      throw new RangeError(
-        `${attempt}: the shape [${shape.join(", ")}] holds ${size} values, got ${values.length}`,
-      );
-    }
-    const rawData = new Uint8Array(size * width);
-    const view = new DataView(rawData.buffer);
-    for (let i = 0; i < size; i++) {
-      if (!write(view, i * width, values[i])) {
-        throw new RangeError(`${attempt}: value ${i}, ${values[i]}, does not fit ${element}`);
-      }
-    }
     this.#define(`${element} constant`, name);
     const dims = shape.map(BigInt);
     this.#initializers.push(
-      create(TensorProtoSchema, { name, dims, dataType: DATA_TYPE[element], rawData }),
+      create(TensorProtoSchema, { name, dims, dataType: DATA_TYPE[element], ...data }),
     );
     return name;
   }
+}
+
+/** Checks a constant's shape and, where it is known, how many values there are. */
+function checkConstant(
+  element: OnnxElement,
+  name: string,
+  shape: readonly number[],
+  count?: number,
+): string {
+  const attempt = `Cannot add the ${element} constant "${name}"`;
+  for (const length of shape) checkLength(attempt, length, 0);
+  const size = sizeOf(shape);
+  if (count !== undefined && count !== size) {
+    throw new RangeError(
+      `${attempt}: the shape [${shape.join(", ")}] holds ${size} values, got ${count}`,
+    );
+  }
+  return attempt;
+}
+
+function sizeOf(shape: readonly number[]): number {
+  return shape.reduce((product, length) => product * length, 1);
+}
+
+function unfit(
+  attempt: string,
+  element: OnnxElement,
+  values: ArrayLike<number>,
+  at: number,
+): RangeError {
+  return new RangeError(`${attempt}: value ${at}, ${values[at]}, does not fit ${element}`);
+}
+
+/** Whether values can be seen as they are, not in memory that another thread may write to. */
+function isFloat32Array(values: ArrayLike<number>): values is Float32Array<ArrayBuffer> {
+  return values instanceof Float32Array && values.buffer instanceof ArrayBuffer;
+}
+
+/** A view, no copy. Every host of WebAssembly is little-endian, as the format is. */
+function bytesOf(values: ArrayBufferView<ArrayBuffer>): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
 }
 
 function checkLength(attempt: string, length: number, least: 0 | 1): void {

@@ -1,6 +1,10 @@
 import assert from "node:assert/strict";
 import { fromBinary } from "@bufbuild/protobuf";
-import { AttributeProto_AttributeType as AttributeType, ModelProtoSchema } from "onnx-buf";
+import {
+  AttributeProto_AttributeType as AttributeType,
+  ModelProtoSchema,
+  TensorProto_DataLocation as DataLocation,
+} from "onnx-buf";
 import * as ort from "onnxruntime-web/wasm";
 import { ONNX_IR_VERSION, ONNX_OPSET, OnnxGraph } from "../../trainer/onnx_graph.ts";
 
@@ -106,6 +110,56 @@ Deno.test("float32() and int64() write little-endian numbers and their shapes", 
   );
 });
 
+Deno.test("float32() takes a part of a Float32Array as it is", () => {
+  const graph = new OnnxGraph("part");
+  const all = Float32Array.of(1, 2, NaN, 4);
+  graph.output(graph.float32("part", [2], all.subarray(0, 2)), [2]);
+  graph.float32("last", [1], all.subarray(3));
+  const written = fromBinary(ModelProtoSchema, graph.toBytes()).graph?.initializer ?? [];
+  assert.deepEqual(
+    written.map(({ rawData }) => [...new Float32Array(rawData.slice().buffer)]),
+    [[1, 2], [4]],
+  );
+  assert.throws(() => graph.float32("nan", [3], all.subarray(1)), {
+    name: "RangeError",
+    message: 'Cannot add the float32 constant "nan": value 1, NaN, does not fit float32',
+  });
+});
+
+Deno.test("external() names the place of numbers in another file, where the runtime reads them", async () => {
+  const graph = new OnnxGraph("external");
+  const x = graph.input("x", [2]);
+  const w = graph.external("w", [2], { location: "weights.data", offset: 4 });
+  const i = graph.external("i", [1], { location: "weights.data", offset: 16 }, "int64");
+  const sum = graph.node("Add", [x, w], "sum");
+  graph.output(graph.node("Gather", [sum, i], "y"), [1]);
+  const bytes = graph.toBytes();
+
+  const constants = fromBinary(ModelProtoSchema, bytes).graph?.initializer ?? [];
+  assert.deepEqual(
+    constants.map(({ name, dataLocation, externalData, rawData }) => [
+      name,
+      dataLocation,
+      externalData.map(({ key, value }) => `${key} ${value}`),
+      rawData.length,
+    ]),
+    [
+      ["w", DataLocation.EXTERNAL, ["location weights.data", "offset 4", "length 8"], 0],
+      ["i", DataLocation.EXTERNAL, ["location weights.data", "offset 16", "length 8"], 0],
+    ],
+  );
+
+  const data = new Uint8Array(24);
+  data.set(new Uint8Array(Float32Array.of(-1, 10, 20).buffer));
+  data.set([1], 16);
+  const session = await ort.InferenceSession.create(bytes, {
+    externalData: [{ path: "weights.data", data }],
+  });
+  const { y } = await session.run({ x: new ort.Tensor("float32", [1, 2], [2]) });
+  assert.deepEqual([...await y.getData() as Float32Array], [22]);
+  await session.release();
+});
+
 Deno.test("toBytes() gives the same bytes when the same graph is built twice, or written twice", () => {
   const graph = exampleGraph();
   assert.deepEqual(graph.toBytes(), graph.toBytes());
@@ -131,6 +185,14 @@ Deno.test("OnnxGraph refuses a name that is empty, taken or unknown", () => {
     [
       () => graph.float32("x", [1], [0]),
       'Cannot add the float32 constant "x": that name is taken; choose another',
+    ],
+    [
+      () => graph.external("x", [1], { location: "weights.data", offset: 0 }),
+      'Cannot add the float32 constant "x": that name is taken; choose another',
+    ],
+    [
+      () => graph.external("y", [1], { location: "", offset: 0 }),
+      'Cannot add the float32 constant "y": the location of its file is empty',
     ],
     [
       () => graph.node("Relu", ["x"], "x"),
@@ -184,6 +246,14 @@ Deno.test("OnnxGraph refuses a shape or a number that the format cannot hold", (
     [
       () => graph.int64("y", [1], [0.5]),
       'Cannot add the int64 constant "y": value 0, 0.5, does not fit int64',
+    ],
+    [
+      () => graph.external("y", [0.5], { location: "weights.data", offset: 0 }),
+      'Cannot add the float32 constant "y": a length must be an integer of at least 0, got 0.5',
+    ],
+    [
+      () => graph.external("y", [1], { location: "weights.data", offset: -4 }, "int64"),
+      'Cannot add the int64 constant "y": its offset must be an integer of at least 0, got -4',
     ],
     [
       () => graph.node("Flatten", [x], "y", { axis: { int: 1.5 } }),
