@@ -15,6 +15,9 @@ import {
   type Preprocessing,
   relativeDistance,
 } from "@clip-e/shared";
+import type { Backend } from "./backend/backend.ts";
+import { wasmBackend } from "./backend/wasm.ts";
+import { readExternalData } from "./bundled_model.ts";
 import { decodePicture } from "./decode/decode_picture.ts";
 import { createDecoders, type DecoderModules } from "./decode/decoders.ts";
 import { type Encoder, openEncoder } from "./encoder.ts";
@@ -94,6 +97,8 @@ export interface ClassifierOptions {
   readonly digest?: string;
   /** A larger picture is refused by its header. By default 50 million. */
   readonly maxPixels?: number;
+  /** What may run the encoders, best first; the first that proves itself does. By default WebAssembly. */
+  readonly backends?: readonly Backend[];
   /** Where the decoders' WebAssembly comes from; by default, from their packages. */
   readonly decoders?: DecoderModules;
 }
@@ -114,16 +119,16 @@ export const DEFAULT_MAX_PIXELS = 50_000_000;
  * ```
  */
 export async function createClassifier(options: ClassifierOptions): Promise<Classifier> {
-  const { maxPixels = DEFAULT_MAX_PIXELS, digest } = options;
+  const { maxPixels = DEFAULT_MAX_PIXELS, backends = [wasmBackend], digest } = options;
   const bundle = await openBundle(options.bundle, digest === undefined ? {} : { digest });
-  const { encoder, entry, faults } = await openProvenEncoder(bundle);
+  const { encoder, entry, backend, faults } = await openProvenEncoder(bundle, backends);
   const decoders = createDecoders(options.decoders);
   const model = describeModel(bundle, encoder, entry, faults);
   const preprocessing = preprocessingOf(entry);
   // One picture after another: decoded ones in memory would add up.
   const inTurn = createQueue();
   const { textEncoder } = bundle.manifest;
-  const labelScorer = textEncoder && createLabelScorer(bundle, textEncoder);
+  const labelScorer = textEncoder && createLabelScorer(bundle, textEncoder, backend);
 
   async function embed(picture: Uint8Array): Promise<PictureEmbedding> {
     const start = performance.now();
@@ -204,25 +209,43 @@ export function preprocessingOf(entry: ManifestEncoder): Preprocessing {
   return { ...input, mean, std, interpolation, resizeMode };
 }
 
-/** Opens the first encoder that reproduces the golden embedding. */
+/** An encoder that reproduced the golden embedding. */
+interface ProvenEncoder {
+  readonly encoder: Encoder;
+  readonly entry: ManifestEncoder;
+  readonly backend: Backend;
+  /** Those before it that did not. */
+  readonly faults: readonly PartFault[];
+}
+
+/** Opens the first encoder that proves itself, on the first backend that has one. */
 async function openProvenEncoder(
   bundle: Bundle,
-): Promise<{ encoder: Encoder; entry: ManifestEncoder; faults: PartFault[] }> {
+  backends: readonly Backend[],
+): Promise<ProvenEncoder> {
   const faults: PartFault[] = [];
-  for (const entry of bundle.manifest.encoders) {
-    if (!entry.backends.includes("wasm")) continue;
-    try {
-      const encoder = await openEncoder(await bundle.readEncoder(entry), entry.input.crop);
-      await proveEncoder(bundle, encoder, entry);
-      return { encoder, entry, faults };
-    } catch (error) {
-      const detail = error instanceof Error ? error.message : String(error);
-      faults.push({ part: `encoders/${entry.file.path}`, fault: "invalid", detail });
+  for (const backend of backends) {
+    for (const entry of bundle.manifest.encoders) {
+      if (!entry.backends.includes(backend.name)) continue;
+      try {
+        const externalData = await readExternalData(bundle, entry);
+        const model = await bundle.readEncoder(entry);
+        const encoder = await openEncoder(model, entry.input.crop, { backend, externalData });
+        await proveEncoder(bundle, encoder, entry);
+        return { encoder, entry, backend, faults };
+      } catch (error) {
+        const detail = error instanceof Error ? error.message : String(error);
+        faults.push({
+          part: `encoders/${entry.file.path}`,
+          fault: "invalid",
+          detail: `${detail} (on the backend ${backend.name})`,
+        });
+      }
     }
   }
   const why = faults.length > 0
     ? faults.map(({ detail }) => detail).join("; ")
-    : "none of its encoders is for the backend wasm";
+    : `none of its encoders is for the backend ${backends.map(({ name }) => name).join(" or ")}`;
   throw new ClipEError("invalid-bundle", `Cannot use the bundle ${bundle.manifest.name}: ${why}`);
 }
 
@@ -233,7 +256,7 @@ async function proveEncoder(
 ): Promise<void> {
   const embedding = await encoder.encode(goldenInput(preprocessingOf(entry)));
   const distance = relativeDistance(embedding, bundle.goldenEmbedding);
-  const { tolerance } = bundle.manifest.golden;
+  const { tolerance } = entry.parity ?? bundle.manifest.golden;
   if (distance <= tolerance) return;
   await encoder.close();
   throw new ClipEError(

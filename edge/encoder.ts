@@ -4,13 +4,13 @@
  */
 
 import { ClipEError } from "@clip-e/shared";
-import * as ort from "onnxruntime-web/wasm";
-import { openSession } from "./ort_session.ts";
+import type { BackendName, OpenModelOptions } from "./backend/backend.ts";
+import { wasmBackend } from "./backend/wasm.ts";
 
 /** An open encoder. */
 export interface Encoder {
   /** What runs it. */
-  readonly backend: "wasm";
+  readonly backend: BackendName;
   /**
    * Encodes one picture.
    *
@@ -24,15 +24,21 @@ export interface Encoder {
 }
 
 /**
- * Opens an encoder with ONNX Runtime's WebAssembly backend, on one thread.
+ * Opens an encoder.
  *
- * @param model ONNX bytes: one input `[N, 3, S, S]`, and an output `[N, D]`, the one named `image_embeds` or `embedding`,
- * or the only one
+ * @param model ONNX bytes: one input `[N, 3, S, S]`, and an output `[N, D]`, the one named `image_embeds`, `embedding` or
+ * `pooler_output`, or the only one
  * @param crop S, in pixels
+ * @param options what runs it, and its weights' files
  * @throws {ClipEError} `invalid-bundle`, when the bytes are not such a model
  */
-export async function openEncoder(model: Uint8Array, crop: number): Promise<Encoder> {
-  const session = await openSession(model).catch((error) => {
+export async function openEncoder(
+  model: Uint8Array,
+  crop: number,
+  options: OpenModelOptions = {},
+): Promise<Encoder> {
+  const { backend = wasmBackend, externalData } = options;
+  const session = await backend.open(model, externalData).catch((error) => {
     throw unusable(error.message);
   });
   const [input, ...otherInputs] = session.inputNames;
@@ -41,14 +47,14 @@ export async function openEncoder(model: Uint8Array, crop: number): Promise<Enco
   }
   const output = pickOutput(session.outputNames);
   return {
-    backend: "wasm",
+    backend: backend.name,
     async encode(pixels) {
       if (pixels.length !== 3 * crop * crop) {
         throw new RangeError(
           `Cannot encode ${pixels.length} numbers: the encoder takes 3 x ${crop} x ${crop}`,
         );
       }
-      const tensor = new ort.Tensor("float32", pixels, [1, 3, crop, crop]);
+      const tensor = { type: "float32", data: pixels, dims: [1, 3, crop, crop] } as const;
       const { data, dims, type } = await session.run({ [input]: tensor }, output);
       if (!(data instanceof Float32Array)) {
         throw unusable(`its output ${output} is of type ${type}, not float32`);
@@ -65,11 +71,14 @@ export async function openEncoder(model: Uint8Array, crop: number): Promise<Enco
   };
 }
 
+/** What exports name the embedding: CLIP's, this project's own, SigLIP's. */
+const OUTPUTS = ["image_embeds", "embedding", "pooler_output"];
+
 function pickOutput(names: readonly string[]): string {
-  const known = ["image_embeds", "embedding"].find((name) => names.includes(name));
+  const known = OUTPUTS.find((name) => names.includes(name));
   if (known) return known;
   if (names.length === 1) return names[0];
-  throw unusable(`it gives ${names.join(", ")}, and none is image_embeds or embedding`);
+  throw unusable(`it gives ${names.join(", ")}, and none is ${OUTPUTS.join(", ")}`);
 }
 
 function unusable(why: string): ClipEError {

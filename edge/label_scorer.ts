@@ -3,14 +3,10 @@
  * encoder is opened by the first request that needs it, and what it makes of a label is kept for the next.
  */
 
-import {
-  type Bundle,
-  ClipEError,
-  cosineLogits,
-  type ManifestTextEncoder,
-  softmax,
-} from "@clip-e/shared";
-import type { Prediction } from "./score.ts";
+import { type Bundle, ClipEError, cosineLogits, type ManifestTextEncoder } from "@clip-e/shared";
+import type { Backend } from "./backend/backend.ts";
+import { readExternalData } from "./bundled_model.ts";
+import { predict, type Prediction } from "./score.ts";
 import { createTokenizer, type OpenTextEncoder, openTextEncoder } from "./text/mod.ts";
 
 /** How many labels' embeddings are kept: at 512 numbers each, 2 MB. */
@@ -35,13 +31,18 @@ export interface LabelScorer {
  *
  * @param bundle whose text encoder is used
  * @param entry its text encoder
+ * @param backend what runs it
  */
-export function createLabelScorer(bundle: Bundle, entry: ManifestTextEncoder): LabelScorer {
+export function createLabelScorer(
+  bundle: Bundle,
+  entry: ManifestTextEncoder,
+  backend: Backend,
+): LabelScorer {
   let opening: Promise<OpenTextEncoder> | undefined;
   const kept = new Map<string, Float32Array>();
 
   const open = () =>
-    opening ??= openFrom(bundle, entry).catch((error) => {
+    opening ??= openFrom(bundle, entry, backend).catch((error) => {
       opening = undefined;
       throw error;
     });
@@ -76,26 +77,33 @@ export function createLabelScorer(bundle: Bundle, entry: ManifestTextEncoder): L
         vectors.set(vector, k * size);
       }
       const logits = cosineLogits(embedding, { count: labels.length, size, vectors });
-      const scores = softmax(logits, entry.temperature);
-      return {
+      return predict({
         taxonomy: "labels",
         method: "zero-shot",
-        normalization: "softmax",
-        scores: labels.map((label, k) => ({ label, score: scores[k] }))
-          .sort((a, b) => b.score - a.score)
-          .slice(0, top),
-      };
+        labels,
+        logits,
+        scoring: entry,
+        top,
+      });
     },
     close: async () => await (await opening)?.close(),
   };
 }
 
-async function openFrom(bundle: Bundle, entry: ManifestTextEncoder): Promise<OpenTextEncoder> {
+async function openFrom(
+  bundle: Bundle,
+  entry: ManifestTextEncoder,
+  backend: Backend,
+): Promise<OpenTextEncoder> {
   const json = async (file: ManifestTextEncoder["tokenizer"]) =>
     JSON.parse(new TextDecoder().decode(await bundle.readFile(file)));
   const tokenize = createTokenizer({
     tokenizer: await json(entry.tokenizer),
     config: await json(entry.tokenizerConfig),
   }, entry.contextLength);
-  return await openTextEncoder(await bundle.readFile(entry.file), tokenize);
+  const externalData = await readExternalData(bundle, entry);
+  return await openTextEncoder(await bundle.readFile(entry.file), tokenize, {
+    backend,
+    externalData,
+  });
 }

@@ -6,6 +6,7 @@
 import { z } from "zod";
 import type { ResizeMode } from "./preprocess.ts";
 import type { Interpolation } from "./resample.ts";
+import { type Normalization, NORMALIZATIONS } from "./scoring.ts";
 
 /** The major version that this code reads and writes. */
 export const FORMAT = 1;
@@ -23,12 +24,28 @@ export interface BundleFile {
   sha256: string;
 }
 
+/** How near a quantised encoder comes to the float one. */
+export interface ManifestParity {
+  /** How far its golden embedding may lie from the float one's, in place of the bundle's tolerance. */
+  tolerance: number;
+  /** The least cosine of its embeddings to the float ones. */
+  cosineMin: number;
+  /** Their median. */
+  cosineMedian: number;
+  /** Over how many pictures. */
+  pictures: number;
+}
+
 /** One variant of the encoder. */
 export interface ManifestEncoder {
   /** ONNX: `[N, 3, S, S]` to `[N, D]`. */
   file: BundleFile;
+  /** Weights beside it, in its folder, under the names that it knows them by. */
+  externalData?: BundleFile[] | undefined;
   /** Of the weights: `float32`, `float16`, `int8`. */
   precision: string;
+  /** Measured when it was made; absent where it is the float encoder itself. */
+  parity?: ManifestParity | undefined;
   /** Those that it is meant for: `wasm`, `native`, `webgpu`. */
   backends: string[];
   /** Sizes in pixels, as in `Preprocessing`. */
@@ -51,6 +68,10 @@ export interface ManifestMethod {
   head?: string | undefined;
   /** Fitted on validation; the published value is 1. */
   temperature: number;
+  /** How its logits become scores; by default `softmax`, which a cross-entropy head always is. */
+  normalization?: Normalization | undefined;
+  /** Added before a sigmoid; 0 by default. */
+  bias?: number | undefined;
   /** Measured on data that the method was not fitted to, by name: `accuracy`, `rocAuc` ... */
   figures?: Record<string, number> | undefined;
   /** What the figures were measured on, in words. */
@@ -75,6 +96,8 @@ export interface ManifestTextEncoder {
   embeddingSpace: string;
   /** ONNX: `[N, L]` token ids to `[N, P]`. */
   file: BundleFile;
+  /** Weights beside it, in its folder, under the names that it knows them by. */
+  externalData?: BundleFile[] | undefined;
   /** A hub's `tokenizer.json`. */
   tokenizer: BundleFile;
   /** A hub's `tokenizer_config.json`. */
@@ -83,6 +106,10 @@ export interface ManifestTextEncoder {
   contextLength: number;
   /** Divides the cosines: 1 over the model's logit scale. */
   temperature: number;
+  /** How they become scores; by default `softmax`. */
+  normalization?: Normalization | undefined;
+  /** Added before a sigmoid: the model's logit bias; 0 by default. */
+  bias?: number | undefined;
 }
 
 /** What a bundle says of itself. */
@@ -137,7 +164,14 @@ const oneOf = <const Name extends string>(...names: readonly Name[]) =>
 
 const encoder = z.object({
   file,
+  externalData: z.array(file).optional(),
   precision: z.string(),
+  parity: z.object({
+    tolerance: positive,
+    cosineMin: z.number(),
+    cosineMedian: z.number(),
+    pictures: count,
+  }).optional(),
   backends: z.array(z.string()).min(1),
   input: z.object({ resize: count, crop: count })
     .refine(({ resize, crop }) => crop <= resize, "crop must be at most resize"),
@@ -150,13 +184,28 @@ const encoder = z.object({
   message: "crop must be resize where resizeMode is squash",
 });
 
+const scoring = {
+  normalization: oneOf(...NORMALIZATIONS).optional(),
+  bias: z.number().optional(),
+};
+
+/** Softmax gives the same whatever is added to all logits: a bias there is a mistake. */
+const hasBiasForSigmoid = (
+  { normalization, bias }: { normalization?: Normalization | undefined; bias?: number | undefined },
+) => bias === undefined || normalization === "sigmoid";
+const BIAS_ALONE = { path: ["bias"], message: "goes with normalization sigmoid alone" };
+
 const method = z.object({
   method: z.string(),
   head: id.optional(),
   temperature: positive.default(1),
+  ...scoring,
   figures: z.record(z.string(), z.number()).optional(),
   measured: z.string().optional(),
-});
+}).refine(hasBiasForSigmoid, BIAS_ALONE).refine(
+  ({ method, normalization }) => method !== "cross-entropy" || normalization !== "sigmoid",
+  { path: ["normalization"], message: "a cross-entropy head is trained for softmax" },
+);
 
 const taxonomy = z.object({
   id,
@@ -186,11 +235,13 @@ const manifest: z.ZodType<Manifest> = z.object({
   textEncoder: z.object({
     embeddingSpace: z.string(),
     file,
+    externalData: z.array(file).optional(),
     tokenizer: file,
     tokenizerConfig: file,
     contextLength: z.int().min(2),
     temperature: positive,
-  }).optional(),
+    ...scoring,
+  }).refine(hasBiasForSigmoid, BIAS_ALONE).optional(),
   taxonomies: z.array(taxonomy).min(1),
   provenance: z.record(z.string(), z.string()),
   license: z.string(),
@@ -234,6 +285,11 @@ function checkReferences(manifest: Manifest): void {
     }
   }
   const { textEncoder } = manifest;
+  for (const model of [...manifest.encoders, ...(textEncoder ? [textEncoder] : [])]) {
+    const folder = model.file.path.slice(0, model.file.path.lastIndexOf("/") + 1);
+    const stray = model.externalData?.find(({ path }) => !path.startsWith(folder));
+    if (stray) throw new Error(`the weights ${stray.path} do not lie beside ${model.file.path}`);
+  }
   if (textEncoder && textEncoder.embeddingSpace !== space) {
     throw new Error(
       `the text encoder is of the space ${textEncoder.embeddingSpace}, the encoder's is ${space}`,
@@ -282,5 +338,8 @@ export function filesOf(manifest: Manifest): BundleFile[] {
   return [
     ...[golden, ...encoders, ...heads, ...prompts].map(({ file }) => file),
     ...(textEncoder ? [textEncoder.file, textEncoder.tokenizer, textEncoder.tokenizerConfig] : []),
+    ...[...encoders, ...(textEncoder ? [textEncoder] : [])].flatMap(({ externalData = [] }) =>
+      externalData
+    ),
   ];
 }

@@ -154,7 +154,12 @@ function resolve(from: string, specifier: string, doors: Doors): string | undefi
   return pathname.startsWith("/root/") ? pathname.slice("/root/".length) : `..${pathname}`;
 }
 
-const TRAINER_MAY_USE = ["edge/decode/mod.ts", "edge/encoder.ts", "edge/text/mod.ts"];
+const TRAINER_MAY_USE = [
+  "edge/adapter/deno/native_backend.ts",
+  "edge/decode/mod.ts",
+  "edge/encoder.ts",
+  "edge/text/mod.ts",
+];
 /** It runs in Deno, where it lays out what workerd serves. */
 const DENO_SCRIPT = "edge/adapter/workerd/lay_out_assets.ts";
 
@@ -169,7 +174,7 @@ function useFault(from: string, to: string): string | undefined {
   if (room === "shared" && roomOf(to) !== "shared") return "shared uses another room";
   if (room === "edge" && roomOf(to) === "trainer") return "edge uses the trainer";
   if (room === "trainer" && roomOf(to) === "edge" && !TRAINER_MAY_USE.includes(to)) {
-    return "trainer uses edge by another door than decode, encoder and text";
+    return "trainer uses edge by another door than decode, encoder, text and native";
   }
   if (room !== "edge" || other === undefined || other === own) return undefined;
   if (own === undefined) return "edge's core uses an adapter";
@@ -267,12 +272,12 @@ const BREACHES: readonly (readonly [path: string, text: string, fault: string])[
   [
     "trainer/a.ts",
     'import "@clip-e/edge";',
-    "trainer uses edge by another door than decode, encoder and text: @clip-e/edge",
+    "trainer uses edge by another door than decode, encoder, text and native: @clip-e/edge",
   ],
   [
     "trainer/a.ts",
     'import "../edge/decode/decoders.ts";',
-    "trainer uses edge by another door than decode, encoder and text: ../edge/decode/decoders.ts",
+    "trainer uses edge by another door than decode, encoder, text and native: ../edge/decode/decoders.ts",
   ],
   ["trainer/a.ts", 'import "../tests/random.ts";', "uses what is in no room: ../tests/random.ts"],
   ["trainer/a.ts", 'import "../../other/a.ts";', "uses what is in no room: ../../other/a.ts"],

@@ -14,12 +14,15 @@ import {
   sha256,
 } from "@clip-e/shared";
 import { TrainerError } from "./errors.ts";
+import { type ExternalData, readExternalData } from "./external_data.ts";
 
 /** An encoder, open and described. */
 export interface EncoderFile {
   /** ONNX. */
   readonly bytes: Uint8Array<ArrayBuffer>;
-  /** Of the bytes, hexadecimal. */
+  /** Weights beside it. */
+  readonly externalData: readonly ExternalData[];
+  /** Of the bytes, the weights beside it included, hexadecimal. */
   readonly sha256: string;
   /** How pictures become its input. */
   readonly preprocessing: Preprocessing;
@@ -61,11 +64,19 @@ export async function openEncoderFile(
     options.configFolder ?? dirname(path),
   );
   options.onPreprocessing?.(preprocessingFrom);
-  const encoder = await openEncoder(bytes, preprocessing.crop);
+  const externalData = await readExternalData(path, bytes);
+  const encoder = await openEncoder(bytes, preprocessing.crop, { externalData });
   try {
     const goldenEmbedding = await encoder.encode(goldenInput(preprocessing));
-    const digest = await sha256(bytes);
-    return { bytes, sha256: digest, preprocessing, preprocessingFrom, encoder, goldenEmbedding };
+    return {
+      bytes,
+      externalData,
+      sha256: await digestOf(bytes, externalData),
+      preprocessing,
+      preprocessingFrom,
+      encoder,
+      goldenEmbedding,
+    };
   } catch (cause) {
     await encoder.close();
     if (cause instanceof ClipEError) throw cause;
@@ -79,6 +90,17 @@ export async function openEncoderFile(
       { cause },
     );
   }
+}
+
+/** The model's own digest, or that of all digests where it has weights beside it. */
+async function digestOf(
+  model: Uint8Array<ArrayBuffer>,
+  externalData: readonly ExternalData[],
+): Promise<string> {
+  const own = await sha256(model);
+  if (externalData.length === 0) return own;
+  const all = await Promise.all(externalData.map(({ bytes }) => sha256(bytes)));
+  return await sha256(new TextEncoder().encode([own, ...all].join("\n")));
 }
 
 async function readPreprocessing(

@@ -15,6 +15,7 @@ export {
   parsePreprocessing,
 } from "./encoder_file.ts";
 export { TrainerError } from "./errors.ts";
+export type { ExternalData } from "./external_data.ts";
 export { evaluate, type Evaluation } from "./evaluation.ts";
 export {
   type Epoch,

@@ -3,8 +3,9 @@
  * whole or not at all.
  */
 
-import { basename, dirname, isAbsolute, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { TrainerError } from "./errors.ts";
+import { externalDataPaths } from "./external_data.ts";
 import {
   layOutModel,
   type LayoutOptions,
@@ -32,19 +33,7 @@ export interface ModelFile {
 export async function openModelFile(path: string): Promise<ModelFile> {
   const bytes = await readWhole(path);
   const proto = readModel(bytes, path);
-  const locations = new Set(
-    proto.graph?.initializer.flatMap(({ externalData }) =>
-      externalData.filter(({ key }) => key === "location").map(({ value }) => value)
-    ),
-  );
-  for (const location of locations) {
-    // A file that somebody else made says what is read here.
-    if (isAbsolute(location) || location.split(/[\\/]/).includes("..")) {
-      throw new TrainerError(
-        `Cannot read ${path}: its weights lie outside its folder, in ${location}`,
-      );
-    }
-  }
+  const locations = externalDataPaths(proto, path);
   const folder = dirname(path);
   const open = new Map<string, Deno.FsFile>();
   return {
@@ -63,7 +52,7 @@ export async function openModelFile(path: string): Promise<ModelFile> {
         },
       },
     },
-    paths: [path, ...[...locations].map((location) => join(folder, location))],
+    paths: [path, ...locations.map((location) => join(folder, location))],
     close: () => open.forEach((file) => file.close()),
   };
 }

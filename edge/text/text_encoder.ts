@@ -3,8 +3,8 @@
  */
 
 import { ClipEError } from "@clip-e/shared";
-import * as ort from "onnxruntime-web/wasm";
-import { openSession } from "../ort_session.ts";
+import type { InputTensor, OpenModelOptions } from "../backend/backend.ts";
+import { wasmBackend } from "../backend/wasm.ts";
 import type { Tokenize } from "./tokenizer.ts";
 
 /** An open text encoder. */
@@ -24,17 +24,20 @@ export interface OpenTextEncoder {
 const OUTPUTS = ["text_embeds", "text_features", "pooler_output"];
 
 /**
- * Opens a text encoder with ONNX Runtime's WebAssembly backend.
+ * Opens a text encoder.
  *
  * @param model ONNX bytes: `input_ids` and, in some exports, `attention_mask`, `[N, L]` of int64, to `text_embeds` `[N, P]`
  * @param tokenize pads and cuts to L
+ * @param options what runs it, and its weights' files
  * @throws {ClipEError} `invalid-bundle`, when the bytes are not such a model
  */
 export async function openTextEncoder(
   model: Uint8Array,
   tokenize: Tokenize,
+  options: OpenModelOptions = {},
 ): Promise<OpenTextEncoder> {
-  const session = await openSession(model).catch((error) => {
+  const { backend = wasmBackend, externalData } = options;
+  const session = await backend.open(model, externalData).catch((error) => {
     throw unusable(error.message);
   });
   const stray = session.inputNames.find((name) => !["input_ids", "attention_mask"].includes(name));
@@ -50,7 +53,7 @@ export async function openTextEncoder(
   return {
     async encode(text) {
       const { ids, mask } = tokenize(text);
-      const feeds: Record<string, ort.Tensor> = { input_ids: toTensor(ids) };
+      const feeds: Record<string, InputTensor> = { input_ids: toTensor(ids) };
       if (session.inputNames.includes("attention_mask")) feeds.attention_mask = toTensor(mask);
       const { data, type } = await session.run(feeds, output);
       if (!(data instanceof Float32Array)) {
@@ -62,8 +65,8 @@ export async function openTextEncoder(
   };
 }
 
-function toTensor(values: readonly number[]): ort.Tensor {
-  return new ort.Tensor("int64", BigInt64Array.from(values, BigInt), [1, values.length]);
+function toTensor(values: readonly number[]): InputTensor {
+  return { type: "int64", data: BigInt64Array.from(values, BigInt), dims: [1, values.length] };
 }
 
 /** Divides a vector by its length. */

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
+import { chooseBackends } from "../../edge/adapter/deno/choose_backends.ts";
 import { folderSource } from "../../edge/adapter/deno/folder_source.ts";
 import { type Classification, createClassifier } from "../../edge/classifier.ts";
+import { isNativeInstalled, unlessInstalled } from "../native_installed.ts";
 import { readPicture } from "../golden_file.ts";
 import { makeSyntheticBundle, writeBundleFiles } from "../synthetic_bundle.ts";
 import { assertProblemObject } from "./assert_problem.ts";
@@ -39,39 +41,50 @@ function assertSameScores(
   }
 }
 
-Deno.test("the command, the server and the library say the same", async () => {
-  const names = ["storm.jpg", "rgba.png", "lossy.webp"];
-  const library = await createClassifier({ bundle: folderSource(folder.path) });
-  const server = await startServer(folder.path, "--workers", "1");
-  try {
-    for (const method of ["auto", "zero-shot"]) {
-      const { code, stdout, stderr } = await classify(
-        ...["--json", "--method", method],
-        ...names.map((name) => `${PICTURES}/${name}`),
-      );
-      assert.equal(code, 0, stderr);
-      const lines = stdout.trimEnd().split("\n").map((line) => JSON.parse(line));
-      assert.equal(lines.length, names.length);
-      for (const [i, name] of names.entries()) {
-        const { file, model, image, predictions } = lines[i];
-        assert.equal(file, `${PICTURES}/${name}`);
-        const byLibrary = await library.classify(await readPicture(name), { method });
-        const byServer = await classifyOverHttp(
-          server.url,
-          await readPicture(name),
-          `method=${method}`,
-        );
-        assert.deepEqual(model, byServer.model);
-        assert.deepEqual(image, byLibrary.image);
-        assertSameScores(predictions, byLibrary.predictions);
-        assertSameScores(byServer.predictions, byLibrary.predictions);
+for (const backend of ["wasm", "native"] as const) {
+  Deno.test({
+    name: `the command, the server and the library say the same on the backend ${backend}${
+      backend === "native" ? unlessInstalled : ""
+    }`,
+    ignore: backend === "native" && !isNativeInstalled,
+    async fn() {
+      const names = ["storm.jpg", "rgba.png", "lossy.webp"];
+      const library = await createClassifier({
+        bundle: folderSource(folder.path),
+        backends: chooseBackends(backend),
+      });
+      const server = await startServer(folder.path, "--workers", "1", "--backend", backend);
+      try {
+        for (const method of ["auto", "zero-shot"]) {
+          const { code, stdout, stderr } = await classify(
+            ...["--json", "--method", method, "--backend", backend],
+            ...names.map((name) => `${PICTURES}/${name}`),
+          );
+          assert.equal(code, 0, stderr);
+          const lines = stdout.trimEnd().split("\n").map((line) => JSON.parse(line));
+          assert.equal(lines.length, names.length);
+          for (const [i, name] of names.entries()) {
+            const { file, model, image, predictions } = lines[i];
+            assert.equal(file, `${PICTURES}/${name}`);
+            const byLibrary = await library.classify(await readPicture(name), { method });
+            const byServer = await classifyOverHttp(
+              server.url,
+              await readPicture(name),
+              `method=${method}`,
+            );
+            assert.deepEqual(model, byServer.model);
+            assert.deepEqual(image, byLibrary.image);
+            assertSameScores(predictions, byLibrary.predictions);
+            assertSameScores(byServer.predictions, byLibrary.predictions);
+          }
+        }
+      } finally {
+        await server.stop();
+        await library.close();
       }
-    }
-  } finally {
-    await server.stop();
-    await library.close();
-  }
-});
+    },
+  });
+}
 
 Deno.test("the command prints a table for people", async () => {
   const { code, stdout, stderr } = await classify(

@@ -20,7 +20,7 @@ let server: ServerProcess;
 
 Deno.test.beforeAll(async () => {
   await writeBundleFiles(bundle.files, folder.url);
-  server = await startServer(folder.path, "--workers", "2");
+  server = await startServer(folder.path, "--workers", "2", "--backend", "wasm");
 });
 Deno.test.afterAll(async () => {
   await server?.stop();

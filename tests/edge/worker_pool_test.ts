@@ -14,7 +14,7 @@ Deno.test.beforeAll(async () => {
 Deno.test.afterAll(() => Deno.remove(path, { recursive: true }));
 
 Deno.test("createWorkerPool() says what a classifier in this thread says", async () => {
-  const pool = await createWorkerPool({ bundle: path, workers: 2 });
+  const pool = await createWorkerPool({ bundle: path, workers: 2, backend: "wasm" });
   const single = await createClassifier({ bundle: folderSource(path) });
   assert.deepEqual(pool.model, single.model);
   assert.equal(pool.concurrency, 2);

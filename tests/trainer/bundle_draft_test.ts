@@ -45,6 +45,7 @@ async function encoderFile(weights: readonly TensorProto[]): Promise<EncoderFile
   model.graph?.initializer.push(...weights);
   const bytes = toBinary(ModelProtoSchema, model);
   return {
+    externalData: [],
     bytes,
     sha256: await sha256(bytes),
     preprocessing: CLIP_PREPROCESSING,
@@ -67,7 +68,7 @@ for (
 Deno.test("beginBundle() says of an encoder with float weights that they are", async () => {
   const { manifest } = await beginBundle(await encoderFile([]), IDENTITY);
   assert.equal(manifest.encoders[0].precision, "float32");
-  assert.deepEqual(manifest.encoders[0].backends, ["wasm"]);
+  assert.deepEqual(manifest.encoders[0].backends, ["wasm", "native"]);
 });
 
 Deno.test("beginBundle() says how pictures are preprocessed, and preprocessingOf() reads it back", async () => {

@@ -169,7 +169,7 @@ Deno.test("openEncoderFile() refuses bytes that are not a model", async () => {
   const folder = await Deno.makeTempDir();
   try {
     await Deno.writeTextFile(`${folder}/encoder.onnx`, "not a model");
-    await assert.rejects(openEncoderFile(`${folder}/encoder.onnx`), { code: "invalid-bundle" });
+    await assert.rejects(openEncoderFile(`${folder}/encoder.onnx`), /it is not an ONNX file/);
   } finally {
     await Deno.remove(folder, { recursive: true });
   }

@@ -7,6 +7,7 @@ import { type FlagValues, readCommandLine, UsageError } from "@clip-e/shared/com
 import { type Problem, toProblem } from "../../app/problem.ts";
 import { type Classification, type Classifier, createClassifier } from "../../classifier.ts";
 import type { ModelInfo } from "../../model_info.ts";
+import { BACKEND_FLAG, chooseBackends, readBackendChoice } from "./choose_backends.ts";
 import { fail } from "./fail.ts";
 import { folderSource } from "./folder_source.ts";
 import { BUNDLE_FLAG, bundleFolder, userPath } from "./user_path.ts";
@@ -17,6 +18,7 @@ const COMMAND = {
   description: "Says what pictures evoke in people who look at them. - reads a picture from stdin.",
   flags: {
     bundle: BUNDLE_FLAG,
+    backend: BACKEND_FLAG,
     taxonomy: { kind: "string", value: "ID,...", help: "Which taxonomies, instead of all" },
     method: { kind: "string", value: "NAME", default: "auto", help: "Which method" },
     top: { kind: "integer", min: 1, help: "How many labels of each taxonomy, instead of all" },
@@ -94,7 +96,10 @@ async function main(): Promise<void> {
   const { values, positionals } = line;
   if (positionals.length === 0) throw new UsageError("Name at least one picture");
   const bundle = bundleFolder(values.bundle);
-  const classifier = await createClassifier({ bundle: folderSource(bundle) });
+  const classifier = await createClassifier({
+    bundle: folderSource(bundle),
+    backends: chooseBackends(readBackendChoice(values.backend)),
+  });
   const { model } = classifier;
   for (const { part, fault, detail } of model.faults) console.warn(`${fault} ${part}: ${detail}`);
   let failures = 0;

@@ -7,6 +7,7 @@ import { ClipEError, type ErrorCode } from "@clip-e/shared";
 import { type Classifier, createClassifier } from "../../classifier.ts";
 import type { ModelInfo } from "../../model_info.ts";
 import type { ClassifyOptions } from "../../plan.ts";
+import { type BackendChoice, chooseBackends } from "./choose_backends.ts";
 import { folderSource } from "./folder_source.ts";
 
 /** What the pool sends first. */
@@ -17,6 +18,10 @@ export interface WorkerSetup {
   readonly digest?: string;
   /** A larger picture is refused. */
   readonly maxPixels?: number;
+  /** What runs the encoder; by default `auto`. */
+  readonly backend?: BackendChoice;
+  /** Threads of one run on the native backend. By default, each worker has its share of the cores. */
+  readonly threads?: number;
 }
 
 /** Something to compute, whose bytes are handed over. */
@@ -59,7 +64,12 @@ scope.onmessage = async ({ data }) => {
 };
 
 async function open(setup: WorkerSetup): Promise<WorkerAnswer> {
-  classifier = await createClassifier({ ...setup, bundle: folderSource(setup.bundle) });
+  const { bundle, backend, threads, ...checked } = setup;
+  classifier = await createClassifier({
+    ...checked,
+    bundle: folderSource(bundle),
+    backends: chooseBackends(backend, threads === undefined ? {} : { threads }),
+  });
   return { model: classifier.model };
 }
 

@@ -5,6 +5,7 @@
 import { type FlagValues, readCommandLine } from "@clip-e/shared/command-line";
 import { APP_DEFAULTS, createApp } from "../../app/app.ts";
 import { type Classifier, createClassifier, DEFAULT_MAX_PIXELS } from "../../classifier.ts";
+import { BACKEND_FLAG, chooseBackends, readBackendChoice } from "./choose_backends.ts";
 import { fail } from "./fail.ts";
 import { folderSource } from "./folder_source.ts";
 import { pageSource } from "./page_source.ts";
@@ -16,6 +17,7 @@ const COMMAND = {
   description: "Serves a bundle over HTTP. Ctrl-C finishes the requests in flight.",
   flags: {
     bundle: BUNDLE_FLAG,
+    backend: BACKEND_FLAG,
     digest: {
       kind: "string",
       value: "sha256:HEX",
@@ -101,10 +103,14 @@ type Options = FlagValues<typeof COMMAND.flags>;
 async function openClassifier(options: Options): Promise<Classifier> {
   const { digest, workers, maxPixels } = options;
   const bundle = bundleFolder(options.bundle);
+  const backend = readBackendChoice(options.backend);
   const checked = { maxPixels, ...(digest !== undefined && { digest }) };
-  return typeof Worker === "undefined"
-    ? await createClassifier({ ...checked, bundle: folderSource(bundle) })
-    : await createWorkerPool({ ...checked, bundle, workers, onError: (e) => console.error(e) });
+  if (typeof Worker === "undefined") {
+    const backends = chooseBackends(backend);
+    return await createClassifier({ ...checked, bundle: folderSource(bundle), backends });
+  }
+  const onError = (error: unknown) => console.error(error);
+  return await createWorkerPool({ ...checked, bundle, backend, workers, onError });
 }
 
 function serve(
@@ -135,7 +141,9 @@ function serve(
 function announce({ addr }: Deno.HttpServer<Deno.NetAddr>, { model }: Classifier): void {
   const host = addr.hostname.includes(":") ? `[${addr.hostname}]` : addr.hostname;
   console.log(
-    `Serving ${model.name} (${model.bundle.slice(0, 19)}) on http://${host}:${addr.port}`,
+    `Serving ${model.name} (${
+      model.bundle.slice(0, 19)
+    }, ${model.encoder.backend}) on http://${host}:${addr.port}`,
   );
 }
 

@@ -37,8 +37,11 @@ export async function createWorkerPool(options: WorkerPoolOptions): Promise<Clas
     workers = navigator.hardwareConcurrency,
     jobTimeout = 30_000,
     onError = () => {},
-    ...setup
+    // Each worker its share of the cores.
+    threads = Math.max(1, Math.floor(navigator.hardwareConcurrency / workers)),
+    ...rest
   } = options;
+  const setup = { ...rest, threads };
   const hands = new Set<Hand>();
   const idle: Hand[] = [];
   const waiting: Waiting[] = [];

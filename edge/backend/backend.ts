@@ -1,0 +1,64 @@
+/**
+ * What runs ONNX models. The rest of the edge knows this interface alone, so that it does not matter to it which runtime
+ * computes.
+ */
+
+/** What a backend is called in manifests, flags and answers. */
+export type BackendName = "wasm" | "native" | "webgpu";
+
+/** Weights that lie in a file of their own, beside the model. */
+export interface ExternalData {
+  /** What the model calls the file: its path from the model's folder. */
+  readonly path: string;
+  /** Its content. */
+  readonly bytes: Uint8Array;
+}
+
+/** A tensor that goes in. */
+export type InputTensor =
+  | { readonly type: "float32"; readonly data: Float32Array; readonly dims: readonly number[] }
+  | { readonly type: "int64"; readonly data: BigInt64Array; readonly dims: readonly number[] };
+
+/** A tensor that comes out. */
+export interface OutputTensor {
+  /** Of its elements, in ONNX Runtime's words: `float32` ... */
+  readonly type: string;
+  /** Row-major. */
+  readonly data: unknown;
+  /** Its shape. */
+  readonly dims: readonly number[];
+}
+
+/** An open model. */
+export interface Session {
+  /** Of the model. */
+  readonly inputNames: readonly string[];
+  /** Of the model. */
+  readonly outputNames: readonly string[];
+  /** Runs the model and gives one of its outputs. */
+  run(inputs: Readonly<Record<string, InputTensor>>, output: string): Promise<OutputTensor>;
+  /** Frees the session. */
+  close(): Promise<void>;
+}
+
+/** Runs models. */
+export interface Backend {
+  /** Its name. */
+  readonly name: BackendName;
+  /**
+   * Opens a model.
+   *
+   * @param model ONNX bytes
+   * @param externalData weights beside it
+   * @throws {Error} in a sentence, when the model is refused
+   */
+  open(model: Uint8Array, externalData?: readonly ExternalData[]): Promise<Session>;
+}
+
+/** How an encoder is opened. */
+export interface OpenModelOptions {
+  /** What runs it; WebAssembly by default. */
+  readonly backend?: Backend;
+  /** Weights that lie beside it. */
+  readonly externalData?: readonly ExternalData[];
+}

@@ -1,0 +1,64 @@
+/**
+ * ONNX Runtime's WebAssembly backend, on one thread: the one that runs everywhere.
+ */
+
+import * as ort from "onnxruntime-web/wasm";
+import { createQueue } from "../queue.ts";
+import type { Backend } from "./backend.ts";
+
+// More threads need a worker from a blob URL, which Deno refuses; parallelism comes from workers of our own.
+ort.env.wasm.numThreads = 1;
+ort.env.logLevel = "error";
+
+/**
+ * The web's `Worker`. Where a runtime has Node's modules too, as Deno does, ONNX Runtime puts Node's `Worker` in its place
+ * when it starts, and whoever makes one afterwards waits for a message that never comes.
+ */
+const webWorker = Object.getOwnPropertyDescriptor(globalThis, "Worker");
+
+/**
+ * All sessions share one WebAssembly instance and its stack, which a run gives back as it found it: two that overlap, of the
+ * same model or not, would write over each other.
+ */
+const inTurn = createQueue();
+
+/** The backend, whose runs never overlap. */
+export const wasmBackend: Backend = {
+  name: "wasm",
+  async open(model, externalData = []) {
+    const session = await inTurn(() =>
+      create(model, externalData.map(({ path, bytes }) => ({ path, data: bytes })))
+    );
+    return {
+      inputNames: session.inputNames,
+      outputNames: session.outputNames,
+      run: async (inputs, output) => {
+        const feeds = Object.fromEntries(
+          Object.entries(inputs).map(([name, input]) => [
+            name,
+            new ort.Tensor(input.type, input.data, input.dims),
+          ]),
+        );
+        return (await inTurn(() => session.run(feeds, [output])))[output];
+      },
+      close: () => inTurn(() => session.release()),
+    };
+  },
+};
+
+async function create(
+  model: Uint8Array,
+  externalData: { readonly path: string; readonly data: Uint8Array }[],
+): Promise<ort.InferenceSession> {
+  try {
+    return await ort.InferenceSession.create(model, {
+      executionProviders: ["wasm"],
+      ...(externalData.length > 0 && { externalData }),
+    });
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new Error(`ONNX Runtime refuses it: ${why}`, { cause });
+  } finally {
+    if (webWorker) Object.defineProperty(globalThis, "Worker", webWorker);
+  }
+}
