@@ -2,7 +2,13 @@
  * What a classifier says of its model: which taxonomies it serves, by which methods, and which of those cannot be used.
  */
 
-import type { Bundle, ManifestMethod, ManifestTaxonomy, PartFault } from "@clip-e/shared";
+import type {
+  Bundle,
+  ManifestMethod,
+  ManifestTaxonomy,
+  Normalization,
+  PartFault,
+} from "@clip-e/shared";
 
 /** The ways from an embedding to scores. */
 export const METHODS = ["cross-entropy", "contrastive", "zero-shot"] as const;
@@ -14,8 +20,12 @@ export type Method = (typeof METHODS)[number];
 export interface MethodInfo {
   /** Its name. */
   readonly method: Method;
-  /** Divides the logits before the softmax. */
+  /** Divides the logits. */
   readonly temperature: number;
+  /** How they become scores: `softmax` scores sum to 1, `sigmoid` scores each label on its own. */
+  readonly normalization: Normalization;
+  /** Added before a sigmoid. */
+  readonly bias?: number;
   /** Whether it can answer now. */
   readonly available: boolean;
   /** Why it cannot: `missing` is a choice, `invalid` is damage. */
@@ -84,6 +94,8 @@ export function describeTaxonomies(bundle: Bundle): TaxonomyInfo[] {
       return [{
         method,
         temperature: entry.temperature,
+        normalization: entry.normalization ?? "softmax",
+        ...(entry.bias !== undefined && { bias: entry.bias }),
         available: fault === undefined,
         ...(fault && { fault: fault.fault }),
         ...(entry.figures && { figures: entry.figures }),

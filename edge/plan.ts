@@ -2,7 +2,7 @@
  * Which methods answer a request: decided before a pixel is decoded, so that a wrong name costs nothing.
  */
 
-import { ClipEError } from "@clip-e/shared";
+import { ClipEError, type Scoring } from "@clip-e/shared";
 import type { Method, ModelInfo, TaxonomyInfo } from "./model_info.ts";
 
 /** What a caller asks for. */
@@ -18,13 +18,11 @@ export interface ClassifyOptions {
 }
 
 /** How one taxonomy will be answered. */
-export interface PlannedPrediction {
+export interface PlannedPrediction extends Scoring {
   /** The taxonomy. */
   readonly taxonomy: TaxonomyInfo;
   /** The method that answers. */
   readonly method: Method;
-  /** Divides the logits. */
-  readonly temperature: number;
   /** Whether a better method was passed over because something of it failed its check. */
   readonly degraded: boolean;
 }
@@ -129,6 +127,8 @@ function plan(taxonomy: TaxonomyInfo, method: string): PlannedPrediction {
     taxonomy,
     method: chosen.method,
     temperature: chosen.temperature,
+    normalization: chosen.normalization,
+    bias: chosen.bias,
     degraded: method === "auto" && better.some(({ fault }) => fault === "invalid"),
   };
 }

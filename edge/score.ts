@@ -8,7 +8,9 @@ import {
   contrastiveLogits,
   cosineLogits,
   crossEntropyLogits,
-  softmax,
+  type Normalization,
+  scoreLogits,
+  type Scoring,
 } from "@clip-e/shared";
 import type { Method } from "./model_info.ts";
 import type { PlannedPrediction } from "./plan.ts";
@@ -27,8 +29,8 @@ export interface Prediction {
   readonly taxonomy: string;
   /** How it was answered. */
   readonly method: Method;
-  /** How logits became scores: softmax scores of all labels sum to 1. */
-  readonly normalization: "softmax";
+  /** How logits became scores: `softmax` scores of all labels sum to 1, `sigmoid` scores each on its own. */
+  readonly normalization: Normalization;
   /** Present when a better method was passed over because something of it failed its check. */
   readonly degraded?: true;
   /** Highest first. */
@@ -49,17 +51,50 @@ export function scoreEmbedding(
   embedding: Float32Array,
   top = Infinity,
 ): Prediction {
-  const { taxonomy, method, temperature, degraded } = planned;
-  const scores = softmax(logits(bundle, taxonomy.id, method, embedding), temperature);
-  const sorted = taxonomy.labels
-    .map(({ id }, i) => ({ label: id, score: scores[i] }))
-    .sort((a, b) => b.score - a.score);
-  return {
+  const { taxonomy, method, degraded } = planned;
+  const prediction = predict({
     taxonomy: taxonomy.id,
     method,
-    normalization: "softmax",
-    ...(degraded && { degraded }),
-    scores: sorted.slice(0, top),
+    labels: taxonomy.labels.map(({ id }) => id),
+    logits: logits(bundle, taxonomy.id, method, embedding),
+    scoring: planned,
+    top,
+  });
+  return degraded ? { ...prediction, degraded } : prediction;
+}
+
+/** Logits, and what they are of. */
+export interface LabelledLogits {
+  /** The taxonomy's id. */
+  readonly taxonomy: string;
+  /** Where the logits come from. */
+  readonly method: Method;
+  /** What to call each. */
+  readonly labels: readonly string[];
+  /** In the order of labels. */
+  readonly logits: ArrayLike<number>;
+  /** How they become scores. */
+  readonly scoring: Scoring;
+  /** How many scores to give. */
+  readonly top: number;
+}
+
+/**
+ * Makes logits a prediction.
+ *
+ * @param labelled logits of one taxonomy, or of labels at request time
+ */
+export function predict(
+  { taxonomy, method, labels, logits, scoring, top }: LabelledLogits,
+): Prediction {
+  const scores = scoreLogits(logits, scoring);
+  return {
+    taxonomy,
+    method,
+    normalization: scoring.normalization ?? "softmax",
+    scores: labels.map((label, k) => ({ label, score: scores[k] }))
+      .sort((a, b) => b.score - a.score)
+      .slice(0, top),
   };
 }
 

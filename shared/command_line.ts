@@ -9,8 +9,8 @@ import { parseArgs } from "@std/cli/parse-args";
 
 /** One option of a command. */
 export interface Flag {
-  /** What its value is; a `boolean` takes none. */
-  readonly kind: "string" | "integer" | "number" | "boolean";
+  /** What its value is; a `boolean` takes none, and `strings` may be given several times. */
+  readonly kind: "string" | "strings" | "integer" | "number" | "boolean";
   /** What help calls the value, such as `DIR`. */
   readonly value?: string;
   /** Its value when it is not given. */
@@ -31,13 +31,14 @@ export type Flags = Readonly<Record<string, Flag>>;
 /** The type of an option's value. */
 export type FlagValue<F extends Flag> = F["kind"] extends "boolean" ? boolean
   : F["kind"] extends "string" ? string
+  : F["kind"] extends "strings" ? readonly string[]
   : number;
 
-/** The options' values; those without a default may be `undefined`. */
+/** The options' values; those without a default may be `undefined`, but for `strings`: none is an empty list. */
 export type FlagValues<F extends Flags> = {
   readonly [K in keyof F]: F[K] extends
     | { readonly default: string | number }
-    | { readonly kind: "boolean" } ? FlagValue<F[K]>
+    | { readonly kind: "boolean" | "strings" } ? FlagValue<F[K]>
     : FlagValue<F[K]> | undefined;
 };
 
@@ -95,7 +96,11 @@ export function readCommandLine<F extends Flags>(
   if (parsed.help) return { help: formatHelp(command) };
   const values = entries.map(([name, flag]) => {
     if (flag.kind === "boolean") return [name, parsed[dashed(name)] === true];
-    return [name, readValue(`--${dashed(name)}`, flag, parsed[dashed(name)], env)];
+    const option = `--${dashed(name)}`;
+    const given: unknown = parsed[dashed(name)];
+    const texts = Array.isArray(given) ? given.map(String) : [];
+    if (flag.kind === "strings") return [name, readStrings(option, texts)];
+    return [name, readValue(option, flag, texts, env)];
   });
   const positionals = parsed._.map(String);
   if (positionals.length > 0 && command.positionals === undefined) {
@@ -104,13 +109,17 @@ export function readCommandLine<F extends Flags>(
   return { values: Object.fromEntries(values) as FlagValues<F>, positionals };
 }
 
+function readStrings(option: string, texts: readonly string[]): readonly string[] {
+  if (texts.includes("")) throw new UsageError(`${option} needs a value`);
+  return texts;
+}
+
 function readValue(
   option: string,
   flag: Flag,
-  given: unknown,
+  texts: readonly string[],
   env: (name: string) => string | undefined,
 ): string | number | undefined {
-  const texts = Array.isArray(given) ? given.map(String) : [];
   if (texts.length > 1) throw new UsageError(`The option ${option} is given more than once`);
   const fromEnv = texts.length === 0 && flag.env !== undefined ? env(flag.env) : undefined;
   const source = fromEnv === undefined ? option : `${flag.env} in the environment`;
@@ -138,6 +147,7 @@ function formatHelp({ name, positionals, description, flags }: Command<Flags>): 
   const rows = Object.entries(flags).map(([key, flag]) => {
     const value = flag.kind === "boolean" ? "" : ` ${flag.value ?? "N"}`;
     const notes = [
+      ...(flag.kind === "strings" ? ["repeatable"] : []),
       ...(flag.default === undefined ? [] : [`default ${flag.default}`]),
       ...(flag.env === undefined ? [] : [`or ${flag.env}`]),
     ];

@@ -3,24 +3,30 @@
  * This is the one place that names labels; everything else refers to them by id.
  */
 
-/** One label of a taxonomy. */
-export interface Label {
+/** What a label is called. */
+export interface LabelName {
   /** What data, bundles and answers call it. */
   readonly id: string;
   /** What people read. */
   readonly title: string;
+}
+
+/** One label of a taxonomy. */
+export interface Label extends LabelName {
+  /** What its prompts call it: a noun, or a phrase that stands for one. */
+  readonly word: string;
   /** The text whose CLIP embedding stands for the label. */
   readonly prompt: string;
 }
 
 /** An ordered label set. The order is that of every logit, score and prompt vector. */
-export interface Taxonomy {
+export interface Taxonomy<L extends LabelName = Label> {
   /** What data, bundles and answers call it. */
   readonly id: string;
   /** What people read. */
   readonly title: string;
   /** In order. */
-  readonly labels: readonly Label[];
+  readonly labels: readonly L[];
 }
 
 /** `label` or `label=word in the prompt`, where the prompt does not use the label's own name. */
@@ -30,31 +36,27 @@ function taxonomy(
   id: string,
   title: string,
   specs: readonly LabelSpec[],
-  prompt: (word: string) => string,
 ): Taxonomy {
   const labels = specs.map((spec) => {
     const [id, word = id] = spec.split("=");
-    return { id, title: id.charAt(0).toUpperCase() + id.slice(1), prompt: prompt(word) };
+    const title = id.charAt(0).toUpperCase() + id.slice(1);
+    return { id, title, word, prompt: `a photo that evokes ${word}` };
   });
   return { id, title, labels };
 }
-
-const evokes = (word: string) => `a photo that evokes ${word}`;
 
 /** Every taxonomy that the project knows by name. */
 export const TAXONOMIES: readonly Taxonomy[] = [
   taxonomy(
     "polarity",
     "Polarity",
-    ["negative", "positive"],
-    (word) => `a photo that evokes a ${word} feeling`,
+    ["negative=a negative feeling", "positive=a positive feeling"],
   ),
   // WEBEmo's primary emotions, after Parrott.
   taxonomy(
     "primary",
     "Primary emotions",
     ["anger", "fear", "joy", "love", "sadness", "surprise"],
-    evokes,
   ),
   // WEBEmo's secondary emotions. Two prompts keep the misspelling that the published contrastive head was trained with.
   taxonomy(
@@ -87,18 +89,16 @@ export const TAXONOMIES: readonly Taxonomy[] = [
       "sympathy",
       "zest",
     ],
-    evokes,
   ),
   // Mikels et al. 2005, which FI is labelled with.
   taxonomy(
     "mikels",
     "Mikels' eight emotions",
     ["amusement", "anger", "awe", "contentment", "disgust", "excitement", "fear", "sadness"],
-    evokes,
   ),
   // The quadrants of Russell's valence-arousal circumplex (1980), from pleasant and aroused, anticlockwise:
   // pleasant and aroused, unpleasant and aroused, unpleasant and quiet, pleasant and quiet.
-  taxonomy("quadrant", "Mood quadrant", ["excitement", "distress", "gloom", "calm"], evokes),
+  taxonomy("quadrant", "Mood quadrant", ["excitement", "distress", "gloom", "calm"]),
 ];
 
 /**

@@ -3,7 +3,7 @@
  * model files -> encoder -> text encoder -> prompt embeddings -> bundle.
  */
 
-import { sha256, TAXONOMIES, type Taxonomy } from "@clip-e/shared";
+import { type Label, sha256, TAXONOMIES, type Taxonomy } from "@clip-e/shared";
 import { type FlagValues, readCommandLine, UsageError } from "@clip-e/shared/command-line";
 import { basename, dirname } from "node:path";
 import {
@@ -16,27 +16,35 @@ import {
   withTextEncoder,
 } from "./bundle_draft.ts";
 import { readBundleFolder, writeBundleFolder } from "./bundle_folder.ts";
-import {
-  type ClipModelFiles,
-  DEFAULT_LOGIT_SCALE,
-  findClipModel,
-  KNOWN_MODELS,
-  readClipConfig,
-} from "./clip_model.ts";
+import { type ClipModelFiles, findClipModel, readClipConfig } from "./clip_model.ts";
+import { DEFAULT_LOGIT_SCALE, findClipScoring } from "./clip_scoring.ts";
 import { openClipTextEncoder, readTextEncoderFiles } from "./clip_text.ts";
 import { compilePrompts } from "./compile_prompts.ts";
 import { openEncoderFile } from "./encoder_file.ts";
 import { TrainerError } from "./errors.ts";
 import { fail } from "./fail.ts";
-import { type PromptedTaxonomy, readLabelFile } from "./label_file.ts";
+import { findKnownModel, KNOWN_MODELS } from "./known_models.ts";
+import { type PromptedLabel, readLabelFile } from "./label_file.ts";
 import { type Progress, startProgress } from "./progress.ts";
+import { fillTemplates, templateFault } from "./templates.ts";
 import { userPath } from "./user_path.ts";
+
+/** A line for each: its name, the side of its pictures, and the licence of its weights. */
+function listKnownModels(): string {
+  const models = Object.entries(KNOWN_MODELS);
+  const width = Math.max(...models.map(([name]) => name.length));
+  const lines = models.map(([name, { size, license }]) =>
+    `  ${name.padEnd(width)}  ${size} px  ${license}`
+  );
+  return lines.join("\n");
+}
 
 const COMMAND = {
   name: "deno task build",
   description:
-    "Makes a bundle of a CLIP model: its image encoder, and prompt embeddings for every taxonomy. Files come from the\n" +
-    "hub and stay in its standard cache (HF_ENDPOINT, HF_HOME, HF_TOKEN), or from a folder in the hub's layout.",
+    "Makes a bundle of a CLIP or SigLIP model: its image encoder, and prompt embeddings for every taxonomy. Files come\n" +
+    "from the hub and stay in its standard cache (HF_ENDPOINT, HF_HOME, HF_TOKEN), or from a folder in the hub's layout.\n" +
+    `Models that are known by name, with what their ONNX files do not say:\n${listKnownModels()}`,
   flags: {
     model: {
       kind: "string",
@@ -49,7 +57,13 @@ const COMMAND = {
       kind: "string",
       value: "FILE",
       help:
-        "One more taxonomy, of your own: JSON with id and labels, each with one or several prompts",
+        "One more taxonomy, of your own: JSON with id and labels, each with prompts, or with names for its templates",
+    },
+    template: {
+      kind: "strings",
+      value: "TEXT",
+      help:
+        'Prompts of the project\'s taxonomies, in place of its own, such as "a photo of {label}"; several are averaged',
     },
     withText: {
       kind: "boolean",
@@ -59,6 +73,11 @@ const COMMAND = {
       kind: "number",
       min: 0,
       help: `The trained logit scale (default: the model's, or CLIP's ${DEFAULT_LOGIT_SCALE})`,
+    },
+    logitBias: {
+      kind: "number",
+      help:
+        "The trained logit bias of a SigLIP model, as in --logit-bias=-12.9 (default: the model's)",
     },
     name: { kind: "string", value: "NAME", help: "Of the bundle (default: its folder's)" },
     license: { kind: "string", value: "TEXT", help: "Of the weights (default: as the hub says)" },
@@ -99,17 +118,19 @@ async function find(
   }
 }
 
-function asPrompted({ id, title, labels }: Taxonomy): PromptedTaxonomy {
-  return {
-    id,
-    title,
-    labels: labels.map((label) => ({ id: label.id, title: label.title, prompts: [label.prompt] })),
-  };
+/** A taxonomy of the project's with its own prompts, or with those that templates make of its words. */
+function withPromptsOf(
+  templates: readonly string[],
+  { id, title, labels }: Taxonomy,
+): Taxonomy<PromptedLabel> {
+  const prompts = ({ word, prompt }: Label) =>
+    templates.length > 0 ? fillTemplates(templates, [word]) : [prompt];
+  return { id, title, labels: labels.map((label) => ({ ...label, prompts: prompts(label) })) };
 }
 
 async function addZeroShot(
   draft: BundleDraft,
-  taxonomies: readonly PromptedTaxonomy[],
+  taxonomies: readonly Taxonomy<PromptedLabel>[],
   text: TextEncoderFiles,
 ): Promise<BundleDraft> {
   const encoder = await openClipTextEncoder(text);
@@ -122,20 +143,13 @@ async function addZeroShot(
       const prompts = await compilePrompts(texts, encoder, progress.step);
       checkSize(prompts.size, draft.manifest.embeddingSpace.size);
       next = await withPrompts(next, taxonomy.id, texts, prompts);
-      next = withMethod(next, { ...taxonomy, labels: taxonomy.labels.map(withPrompt) }, {
-        method: "zero-shot",
-        temperature: text.temperature,
-      });
+      next = withMethod(next, taxonomy, { method: "zero-shot", ...text.scoring });
     }
     return next;
   } finally {
     await progress.stop();
     await encoder.close();
   }
-}
-
-function withPrompt({ id, title, prompts }: PromptedTaxonomy["labels"][number]) {
-  return { id, title, prompt: prompts[0] };
 }
 
 function checkSize(text: number, image: number): void {
@@ -145,11 +159,18 @@ function checkSize(text: number, image: number): void {
   );
 }
 
+/** The hub's word on the repository, unless that is but `other`; then what is known of the weights. */
+function chooseLicense(stated: string | undefined, known: string | undefined): string {
+  return (stated === "other" ? undefined : stated) ?? known ?? stated ?? "Not stated.";
+}
+
 async function run(options: Options, signal: AbortSignal): Promise<BuildReport> {
-  const { model, out, revision, logitScale } = options;
+  const { model, out, revision, logitScale, logitBias, template } = options;
   if (model === undefined) throw new UsageError("--model is needed");
   if (out === undefined) throw new UsageError("--out is needed");
   if (logitScale === 0) throw new UsageError("--logit-scale must be above 0");
+  const faulty = template.map(templateFault).find((fault) => fault !== undefined);
+  if (faulty !== undefined) throw new UsageError(`--template ${faulty}`);
   const folder = userPath(out);
   const name = options.name ?? basename(folder).toLowerCase();
   if (!/^[a-z0-9][a-z0-9._-]*$/.test(name)) {
@@ -164,26 +185,33 @@ async function run(options: Options, signal: AbortSignal): Promise<BuildReport> 
     throw new TrainerError(`There is a bundle in ${out} already: name a new folder`);
   }
 
-  const isKnown = Object.hasOwn(KNOWN_MODELS, model);
+  const known = findKnownModel(model);
   const files = await find(model, revision, signal);
-  await readClipConfig(files.paths["config.json"]);
-  const scale = logitScale ?? KNOWN_MODELS[model]?.logitScale ?? DEFAULT_LOGIT_SCALE;
-  if (logitScale === undefined && !isKnown) {
-    console.error(`Logit scale: CLIP's own ${scale}, as nothing is known of this model's`);
+  const { normalization } = await readClipConfig(files.paths["config.json"]);
+  const { scoring, isAssumed } = findClipScoring(model, normalization, { logitScale, logitBias });
+  if (isAssumed) {
+    console.error(
+      `Logit scale: CLIP's own ${DEFAULT_LOGIT_SCALE}, as nothing is known of this model's`,
+    );
   }
+  if (known?.note !== undefined) console.error(`Note on ${model}: ${known.note}`);
   const vision = await openEncoderFile(files.paths["onnx/vision_model.onnx"], {
     configFolder: dirname(files.paths["preprocessor_config.json"]),
   });
   const begun = await beginBundle(vision, {
     name,
     embeddingSpace: `${files.space}/projection`,
-    license: options.license ?? files.license ?? "Not stated.",
+    license: options.license ?? chooseLicense(files.license, known?.license),
     encoderOrigin: `the image encoder of ${files.space}, SHA-256 ${vision.sha256}`,
     about:
-      `Zero-shot by the prompts of CLIP (${files.space}); nothing was trained, and how well it does was not measured.`,
+      `Zero-shot by prompts (${files.space}); nothing was trained, and how well it does was not measured.` +
+      (normalization === "sigmoid"
+        ? " Each label is scored on its own: scores do not sum to 1."
+        : ""),
   });
-  const taxonomies = [...TAXONOMIES.map(asPrompted), ...own];
-  const text = await readTextEncoderFiles(files, scale);
+  const builtIn = TAXONOMIES.map((taxonomy) => withPromptsOf(template, taxonomy));
+  const taxonomies = [...builtIn, ...own];
+  const text = await readTextEncoderFiles(files, scoring);
   const prompted = await addZeroShot(begun, taxonomies, text);
   const draft = options.withText ? await withTextEncoder(prompted, text) : prompted;
   const written = await finishBundle(draft);

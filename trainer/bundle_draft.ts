@@ -4,12 +4,15 @@
  */
 
 import {
+  type BundleFile,
   describeFile,
   type Head,
+  type LabelName,
   type Manifest,
   MANIFEST_PATH,
   type ManifestMethod,
   type Prompts,
+  type Scoring,
   type Taxonomy,
   writeGolden,
   writeHead,
@@ -18,6 +21,7 @@ import {
 } from "@clip-e/shared";
 import type { BundleFiles } from "./bundle_folder.ts";
 import type { EncoderFile } from "./encoder_file.ts";
+import type { ExternalData } from "./external_data.ts";
 import { writeModelCard } from "./model_card.ts";
 import { onnxPrecision } from "./onnx_precision.ts";
 
@@ -48,6 +52,7 @@ const GOLDEN_TOLERANCE = 1e-3;
 
 const GOLDEN_PATH = "golden.safetensors";
 const ENCODER_PATH = "encoder.onnx";
+const TEXT_ENCODER_PATH = "text/encoder.onnx";
 const CARD_PATH = "README.md";
 
 /**
@@ -69,8 +74,9 @@ export async function beginBundle(
     embeddingSpace: { id: identity.embeddingSpace, size: encoder.goldenEmbedding.length },
     encoders: [{
       file: await describeFile(ENCODER_PATH, encoder.bytes),
+      ...await describeExternalData(ENCODER_PATH, encoder.externalData),
       precision: onnxPrecision(encoder.bytes),
-      backends: ["wasm"],
+      backends: ["wasm", "native"],
       input: { resize, crop },
       mean: [...mean],
       std: [...std],
@@ -89,7 +95,32 @@ export async function beginBundle(
     license: identity.license,
     ...(identity.about.trim() !== "" && { about: identity.about.trim() }),
   };
-  return { manifest, files: new Map([[ENCODER_PATH, encoder.bytes], [GOLDEN_PATH, golden]]) };
+  const files = new Map([
+    [ENCODER_PATH, encoder.bytes],
+    [GOLDEN_PATH, golden],
+    ...withExternalData(ENCODER_PATH, encoder.externalData),
+  ]);
+  return { manifest, files };
+}
+
+/** Weights lie beside their model, under the names that it knows them by. */
+function withExternalData(
+  model: string,
+  externalData: readonly ExternalData[],
+): [path: string, bytes: Uint8Array<ArrayBuffer>][] {
+  const folder = model.slice(0, model.lastIndexOf("/") + 1);
+  return externalData.map(({ path, bytes }) => [folder + path, bytes]);
+}
+
+async function describeExternalData(
+  model: string,
+  externalData: readonly ExternalData[],
+): Promise<{ externalData?: BundleFile[] }> {
+  if (externalData.length === 0) return {};
+  const files = withExternalData(model, externalData);
+  return {
+    externalData: await Promise.all(files.map(([path, bytes]) => describeFile(path, bytes))),
+  };
 }
 
 /**
@@ -159,14 +190,16 @@ export async function withPrompts(
 export interface TextEncoderFiles {
   /** ONNX. */
   readonly model: Uint8Array<ArrayBuffer>;
+  /** Weights beside it. */
+  readonly externalData: readonly ExternalData[];
   /** A hub's `tokenizer.json`. */
   readonly tokenizer: Uint8Array<ArrayBuffer>;
   /** A hub's `tokenizer_config.json`. */
   readonly tokenizerConfig: Uint8Array<ArrayBuffer>;
   /** How many tokens it takes. */
   readonly contextLength: number;
-  /** Divides the cosines. */
-  readonly temperature: number;
+  /** How cosines become scores. */
+  readonly scoring: Scoring;
 }
 
 /**
@@ -177,22 +210,26 @@ export interface TextEncoderFiles {
  */
 export async function withTextEncoder(
   { manifest, files }: BundleDraft,
-  { model, tokenizer, tokenizerConfig, contextLength, temperature }: TextEncoderFiles,
+  { model, externalData, tokenizer, tokenizerConfig, contextLength, scoring }: TextEncoderFiles,
 ): Promise<BundleDraft> {
   const entry = {
     embeddingSpace: manifest.embeddingSpace.id,
-    file: await describeFile("text/encoder.onnx", model),
+    file: await describeFile(TEXT_ENCODER_PATH, model),
+    ...await describeExternalData(TEXT_ENCODER_PATH, externalData),
     tokenizer: await describeFile("text/tokenizer.json", tokenizer),
     tokenizerConfig: await describeFile("text/tokenizer_config.json", tokenizerConfig),
     contextLength,
-    temperature,
+    ...scoring,
   };
   return {
     manifest: { ...manifest, textEncoder: entry },
-    files: new Map(files)
-      .set(entry.file.path, model)
-      .set(entry.tokenizer.path, tokenizer)
-      .set(entry.tokenizerConfig.path, tokenizerConfig),
+    files: new Map([
+      ...files,
+      [entry.file.path, model],
+      ...withExternalData(TEXT_ENCODER_PATH, externalData),
+      [entry.tokenizer.path, tokenizer],
+      [entry.tokenizerConfig.path, tokenizerConfig],
+    ]),
   };
 }
 
@@ -209,7 +246,7 @@ const UNMEASURED_ORDER = ["cross-entropy", "contrastive", "zero-shot"];
  */
 export function withMethod(
   { manifest, files }: BundleDraft,
-  { id, title, labels }: Pick<Taxonomy, "id" | "title" | "labels">,
+  { id, title, labels }: Taxonomy<LabelName>,
   method: ManifestMethod,
 ): BundleDraft {
   const known = manifest.taxonomies.find((taxonomy) => taxonomy.id === id);

@@ -3,7 +3,7 @@
  * dropping what the user asked for.
  */
 
-import type { Manifest, Preprocessing, Taxonomy } from "@clip-e/shared";
+import type { LabelName, Manifest, Preprocessing, Taxonomy } from "@clip-e/shared";
 import type { BundleIdentity } from "./bundle_draft.ts";
 import type { EncoderFile } from "./encoder_file.ts";
 import { TrainerError } from "./errors.ts";
@@ -17,7 +17,7 @@ export interface Addition {
   /** The encoder that the head is trained on. */
   readonly encoder: Pick<EncoderFile, "sha256" | "preprocessing">;
   /** What the head answers. */
-  readonly taxonomy: Pick<Taxonomy, "id" | "labels">;
+  readonly taxonomy: Pick<Taxonomy<LabelName>, "id" | "labels">;
 }
 
 /**

@@ -1,31 +1,12 @@
 /**
- * CLIP models as model hubs lay them out: which files are needed, where they are, and what is known of each model that its
- * files do not say.
+ * CLIP and SigLIP models as model hubs lay them out: which files are needed, where they are, and what `config.json` says.
  */
 
+import type { Normalization } from "@clip-e/shared";
 import { TrainerError } from "./errors.ts";
 import { fetchHubFiles, type HubProgress } from "./hub.ts";
+import { findKnownModel } from "./known_models.ts";
 import { userPath } from "./user_path.ts";
-
-/** What is known of a model beside its files. */
-export interface KnownModel {
-  /** The repository that has its ONNX files. */
-  readonly repository: string;
-  /** The trained logit scale: exports leave it out. */
-  readonly logitScale: number;
-}
-
-/**
- * Models by the name that their authors gave them. The repositories could not be reached from where this was written; the
- * logit scales are those of the published weights, which stand at CLIP's own ceiling of 100.
- */
-export const KNOWN_MODELS: Readonly<Record<string, KnownModel>> = {
-  "openai/clip-vit-base-patch32": { repository: "Xenova/clip-vit-base-patch32", logitScale: 100 },
-  "openai/clip-vit-base-patch16": { repository: "Xenova/clip-vit-base-patch16", logitScale: 100 },
-};
-
-/** CLIP's own, for models of which nothing is known. */
-export const DEFAULT_LOGIT_SCALE = 100;
 
 /** The files that a bundle is built from. */
 const REQUIRED = [
@@ -36,6 +17,11 @@ const REQUIRED = [
   "onnx/vision_model.onnx",
   "onnx/text_model.onnx",
 ] as const;
+
+/** Whether a file holds weights of one of the two models, which name it themselves. */
+function isExternalData(path: string): boolean {
+  return /^onnx\/(vision|text)_model\.onnx[._]data(_\d+)?$/.test(path);
+}
 
 /** A name of one of the files. */
 export type ClipFile = (typeof REQUIRED)[number];
@@ -78,17 +64,28 @@ export async function findClipModel(
       `There is no folder ${model}, and it is not a model's name either: those are organisation/name`,
     );
   }
-  const repository = KNOWN_MODELS[model]?.repository ?? model;
+  const repository = findKnownModel(model)?.repository ?? model;
   const { commit, license, files } = await fetchHubFiles({
     ...options,
     model: repository,
     files: (listing) => {
       const missing = REQUIRED.filter((path) => !listing.some((entry) => entry.path === path));
-      if (missing.length === 0) return REQUIRED;
+      if (missing.length === 0) {
+        return [...REQUIRED, ...listing.map(({ path }) => path).filter(isExternalData)];
+      }
       throw new TrainerError(
         `${repository} has no ${missing.join(", ")}: a CLIP model with ONNX files is needed`,
       );
     },
+  }).catch((error) => {
+    if (repository === model || !(error instanceof TrainerError) || options.signal?.aborted) {
+      throw error;
+    }
+    throw new TrainerError(
+      `${error.message}. The ONNX files of ${model} were looked for in ${repository}: ` +
+        "if they are elsewhere, name that repository, or a folder, with --model",
+      { cause: error },
+    );
   });
   const paths = REQUIRED.map((path) => [path, files.get(path)?.localPath ?? ""]);
   return {
@@ -117,14 +114,22 @@ async function isFolder(path: string): Promise<boolean> {
   return await Deno.stat(path).then(({ isDirectory }) => isDirectory, () => false);
 }
 
+/** What is particular to a kind of model, by its `model_type`. */
+const KINDS: Readonly<Record<string, { normalization: Normalization; contextLength: number }>> = {
+  clip: { normalization: "softmax", contextLength: 77 },
+  siglip: { normalization: "sigmoid", contextLength: 64 },
+};
+
 /** What a bundle needs of `config.json`. */
 export interface ClipConfig {
+  /** How its logits become scores. */
+  readonly normalization: Normalization;
   /** How many tokens the text encoder takes. */
   readonly contextLength: number;
 }
 
 /**
- * Reads a CLIP model's `config.json`.
+ * Reads the `config.json` of a CLIP or SigLIP model. What it leaves out is as the kind has it.
  *
  * @param path of the file
  * @throws {TrainerError} when it is of another kind of model
@@ -138,14 +143,19 @@ export async function readClipConfig(path: string): Promise<ClipConfig> {
     throw new TrainerError(`Cannot read ${path}: ${why}`, { cause });
   }
   const { model_type: type, text_config: text } = config;
-  if (type !== "clip") {
-    throw new TrainerError(`Cannot build from ${path}: its model_type is ${type}, not clip`);
+  if (typeof type !== "string" || !Object.hasOwn(KINDS, type)) {
+    throw new TrainerError(
+      `Cannot build from ${path}: its model_type is ${type}, not ${
+        Object.keys(KINDS).join(" or ")
+      }`,
+    );
   }
+  const kind = KINDS[type];
   const length = typeof text === "object" && text !== null && "max_position_embeddings" in text
     ? text.max_position_embeddings
-    : 77;
+    : kind.contextLength;
   if (typeof length !== "number" || !Number.isInteger(length) || length < 2) {
     throw new TrainerError(`Cannot build from ${path}: its max_position_embeddings is ${length}`);
   }
-  return { contextLength: length };
+  return { normalization: kind.normalization, contextLength: length };
 }

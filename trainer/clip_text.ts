@@ -3,25 +3,30 @@
  */
 
 import { createTokenizer, type OpenTextEncoder, openTextEncoder } from "@clip-e/edge/text";
+import type { Scoring } from "@clip-e/shared";
 import type { TextEncoderFiles } from "./bundle_draft.ts";
+import { readExternalData } from "./external_data.ts";
 import { type ClipModelFiles, readClipConfig } from "./clip_model.ts";
 
 /**
  * Reads the text side of a model.
  *
  * @param files of the model
- * @param logitScale that it was trained to
+ * @param scoring that it was trained to
  */
 export async function readTextEncoderFiles(
   { paths }: ClipModelFiles,
-  logitScale: number,
+  scoring: Scoring,
 ): Promise<TextEncoderFiles> {
+  const path = paths["onnx/text_model.onnx"];
+  const model = await Deno.readFile(path);
   return {
-    model: await Deno.readFile(paths["onnx/text_model.onnx"]),
+    model,
+    externalData: await readExternalData(path, model),
     tokenizer: await Deno.readFile(paths["tokenizer.json"]),
     tokenizerConfig: await Deno.readFile(paths["tokenizer_config.json"]),
     contextLength: (await readClipConfig(paths["config.json"])).contextLength,
-    temperature: 1 / logitScale,
+    scoring,
   };
 }
 
@@ -32,9 +37,11 @@ export async function readTextEncoderFiles(
  * @throws {ClipEError} `invalid-bundle`, when they do not make one
  */
 export async function openClipTextEncoder(
-  { model, tokenizer, tokenizerConfig, contextLength }: TextEncoderFiles,
+  { model, externalData, tokenizer, tokenizerConfig, contextLength }: TextEncoderFiles,
 ): Promise<OpenTextEncoder> {
   const json = (bytes: Uint8Array) => JSON.parse(new TextDecoder().decode(bytes));
   const files = { tokenizer: json(tokenizer), config: json(tokenizerConfig) };
-  return await openTextEncoder(model, createTokenizer(files, contextLength));
+  return await openTextEncoder(model, createTokenizer(files, contextLength), {
+    externalData,
+  });
 }

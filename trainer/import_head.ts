@@ -7,6 +7,7 @@ import {
   type CrossEntropyHead,
   findTaxonomy,
   type Head,
+  type LabelName,
   sha256,
   type Taxonomy,
 } from "@clip-e/shared";
@@ -57,7 +58,7 @@ const TAXONOMY_OF_UNITS: Readonly<Record<number, string>> = {
 interface Addition {
   readonly id: string;
   readonly head: Head;
-  readonly taxonomies: readonly Pick<Taxonomy, "id" | "title" | "labels">[];
+  readonly taxonomies: readonly Taxonomy<LabelName>[];
 }
 
 /** The taxonomy as the bundle has it, or as the project does. */
@@ -68,7 +69,7 @@ function chooseTaxonomy({ manifest }: BundleDraft, id: string): Addition["taxono
   return {
     id,
     title: inBundle?.title ?? known?.title ?? id,
-    labels: (inBundle ?? known)?.labels.map(({ id, title }) => ({ id, title, prompt: "" })) ?? [],
+    labels: (inBundle ?? known)?.labels.map(({ id, title }) => ({ id, title })) ?? [],
   };
 }
 

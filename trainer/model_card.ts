@@ -56,6 +56,7 @@ export function writeModelCard(manifest: Manifest): string {
       encoder.std.join(" ")
     }. The embedding has ${embeddingSpace.size} ` +
     `numbers; its space is \`${embeddingSpace.id}\`.`,
+    ...parities(manifest),
     "## Licence of the weights",
     license,
   ].filter((paragraph) => paragraph !== "").join("\n\n") + "\n";
@@ -67,6 +68,23 @@ function describeResize({ input, interpolation, resizeMode }: ManifestEncoder): 
   return resizeMode === "squash"
     ? `resized to ${resize} x ${resize} whatever their proportions (${filter})`
     : `resized to a shorter side of ${resize} (${filter}), cut to the middle ${crop} x ${crop}`;
+}
+
+/** What quantising cost. */
+function parities({ encoders }: Manifest): string[] {
+  return encoders.flatMap(({ precision, backends, parity }) => {
+    if (!parity) return [];
+    const { cosineMin, cosineMedian, pictures } = parity;
+    return [
+      `The ${precision} encoder (${
+        backends.join(", ")
+      }) was made of the float one: over ${pictures} pictures, the cosine ` +
+      `of its embeddings to the float ones is ${
+        cosineMedian.toFixed(5)
+      } in the median and at least ` +
+      `${cosineMin.toFixed(5)}.`,
+    ];
+  });
 }
 
 function formatFigure(figure: string, value: number | undefined): string {

@@ -3,7 +3,7 @@
  */
 
 import { dirname } from "node:path";
-import type { Taxonomy } from "@clip-e/shared";
+import type { LabelName, Taxonomy } from "@clip-e/shared";
 import type { EmbeddedDataset } from "./embed_dataset.ts";
 import { TrainerError } from "./errors.ts";
 import { scorePicture, type TrainingOutcome } from "./train_head.ts";
@@ -47,7 +47,7 @@ function partialFile(file: string): string {
 export async function writePredictions(
   file: string,
   data: EmbeddedDataset,
-  taxonomy: Pick<Taxonomy, "labels">,
+  taxonomy: Pick<Taxonomy<LabelName>, "labels">,
   outcome: TrainingOutcome,
 ): Promise<void> {
   const named = (scores: Float64Array) =>

@@ -4,7 +4,7 @@
  */
 
 import { basename } from "node:path";
-import { findTaxonomy, sha256, type Taxonomy } from "@clip-e/shared";
+import { findTaxonomy, type LabelName, sha256, type Taxonomy } from "@clip-e/shared";
 import { type FlagValues, readCommandLine, UsageError } from "@clip-e/shared/command-line";
 import {
   beginBundle,
@@ -125,12 +125,11 @@ function checkOptions(options: Options): Required {
 }
 
 /** The taxonomy of the project's own by that name, or one of the labels that the data has. */
-function chooseTaxonomy(id: string, dataset: Dataset): Taxonomy {
+function chooseTaxonomy(id: string, dataset: Dataset): Taxonomy<LabelName> {
   const known = findTaxonomy(id);
   const titled = (label: string) => ({
     id: label,
     title: label.charAt(0).toUpperCase() + label.slice(1),
-    prompt: "",
   });
   if (!known) {
     const bad = dataset.labels.find((label) => !ID.test(label));
@@ -186,7 +185,7 @@ function fitOptions(options: Options) {
 
 async function fit(
   data: EmbeddedDataset,
-  taxonomy: Taxonomy,
+  taxonomy: Taxonomy<LabelName>,
   options: Options,
   signal: AbortSignal,
 ): Promise<TrainingOutcome> {

@@ -3,11 +3,12 @@
  * CLIP ViT-B/32 on the picture of its README. It needs the hub, and so cannot run on a machine that is cut off from it.
  */
 
-import { cosineLogits, preprocess, type Prompts, sha256, softmax } from "@clip-e/shared";
+import { cosineLogits, preprocess, type Prompts, scoreLogits, sha256 } from "@clip-e/shared";
 import { type FlagValues, readCommandLine, UsageError } from "@clip-e/shared/command-line";
 import { dirname } from "node:path";
 import type { TextEncoderFiles } from "./bundle_draft.ts";
-import { DEFAULT_LOGIT_SCALE, findClipModel, KNOWN_MODELS } from "./clip_model.ts";
+import { findClipModel, readClipConfig } from "./clip_model.ts";
+import { findClipScoring } from "./clip_scoring.ts";
 import { openClipTextEncoder, readTextEncoderFiles } from "./clip_text.ts";
 import { compilePrompts } from "./compile_prompts.ts";
 import { decodeFile } from "./decode_file.ts";
@@ -107,8 +108,9 @@ async function run(options: Options): Promise<Verification> {
   }
   const bytes = await readPicture(options.picture);
   const files = await findClipModel(model, { revision });
-  const scale = KNOWN_MODELS[model]?.logitScale ?? DEFAULT_LOGIT_SCALE;
-  const text = await readTextEncoderFiles(files, scale);
+  const { normalization } = await readClipConfig(files.paths["config.json"]);
+  const { scoring } = findClipScoring(model, normalization);
+  const text = await readTextEncoderFiles(files, scoring);
   const prompts = await encodeTexts(text);
   const { encoder, preprocessing } = await openEncoderFile(files.paths["onnx/vision_model.onnx"], {
     configFolder: dirname(files.paths["preprocessor_config.json"]),
@@ -122,7 +124,7 @@ async function run(options: Options): Promise<Verification> {
     times.push(performance.now() - start);
   }
   await encoder.close();
-  const scores = softmax(cosineLogits(embedding, prompts), text.temperature);
+  const scores = scoreLogits(cosineLogits(embedding, prompts), scoring);
   return {
     scores: PUBLISHED.texts.map((text, k) => ({ text, score: scores[k], expected: expected[k] })),
     largestError: Math.max(...expected.map((p, k) => Math.abs(p - scores[k]))),

@@ -3,7 +3,7 @@
  */
 
 import { OpenAPIHono, z } from "@hono/zod-openapi";
-import { ERROR_CODES, type ErrorCode } from "@clip-e/shared";
+import { ERROR_CODES, type ErrorCode, NORMALIZATIONS } from "@clip-e/shared";
 import { METHODS } from "../model_info.ts";
 import { STATUS } from "./problem.ts";
 import { SCORE_REQUEST } from "./score_request.ts";
@@ -36,12 +36,14 @@ const ImageSize = z.object({ width: z.int(), height: z.int() })
 const Prediction = z.object({
   taxonomy: z.string().openapi({ example: "polarity" }),
   method: z.enum(METHODS),
-  normalization: z.literal("softmax"),
+  normalization: z.enum(NORMALIZATIONS).openapi({
+    description: "Scores of all labels sum to 1 by `softmax`; by `sigmoid` each stands on its own",
+  }),
   degraded: z.literal(true).optional().openapi({
     description: "A better method was passed over because something of it failed its check",
   }),
   scores: z.array(z.object({ label: z.string(), score: z.number() }))
-    .openapi({ description: "Highest first; all labels together sum to 1" }),
+    .openapi({ description: "Highest first, each in 0..1" }),
 }).openapi("Prediction");
 
 const Classified = z.object({ image: ImageSize, predictions: z.array(Prediction) })
@@ -87,6 +89,8 @@ export const SCHEMAS = {
       methods: z.array(z.object({
         method: z.enum(METHODS),
         temperature: z.number(),
+        normalization: z.enum(NORMALIZATIONS),
+        bias: z.number().optional(),
         available: z.boolean(),
         fault: z.enum(["missing", "invalid"]).optional(),
         figures: z.record(z.string(), z.number()).optional(),

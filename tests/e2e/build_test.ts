@@ -167,7 +167,11 @@ Deno.test("build says in a sentence what is wrong, and leaves no bundle", async 
       },
       /resample is 4 \(box\)/,
     ],
-    ["a broken text model", { "onnx/text_model.onnx": new Uint8Array(99) }, /text encoder/],
+    [
+      "a broken text model",
+      { "onnx/text_model.onnx": new Uint8Array(99) },
+      /text_model\.onnx: it is not an ONNX file/,
+    ],
     [
       "towers of two models",
       { "onnx/text_model.onnx": makeSyntheticClip({ size: 40 }).files["onnx/text_model.onnx"] },

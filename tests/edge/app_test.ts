@@ -15,7 +15,7 @@ const MODEL: ModelInfo = {
     id: "polarity",
     title: "Polarity",
     labels: [{ id: "negative", title: "Negative" }, { id: "positive", title: "Positive" }],
-    methods: [{ method: "zero-shot", temperature: 1, available: true }],
+    methods: [{ method: "zero-shot", temperature: 1, normalization: "softmax", available: true }],
   }],
   faults: [],
   provenance: {},

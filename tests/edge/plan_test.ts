@@ -11,6 +11,7 @@ function methods(
   return Object.entries(faults).map(([method, fault], i) => ({
     method: method as Method,
     temperature: i + 1,
+    normalization: "softmax",
     available: fault === undefined,
     ...(fault && { fault }),
   }));

@@ -125,6 +125,35 @@ Deno.test("readCommandLine() refuses an option that is given twice", () => {
   assertRefused(["--out=a", "--out=a"], "The option --out is given more than once");
 });
 
+Deno.test("readCommandLine() collects what a repeatable option is given, in order", () => {
+  const command = {
+    name: "deno task develop",
+    description: "Develops a film.",
+    flags: {
+      keep: { kind: "strings", value: "WORD", help: "Leave these" },
+      out: { kind: "string", help: "Where to write" },
+    },
+  } as const satisfies Command<Flags>;
+  const keep = (...args: string[]): readonly string[] => {
+    const read = readCommandLine(command, args);
+    assert.ok("values" in read);
+    return read.values.keep;
+  };
+  assert.deepEqual(keep(), []);
+  assert.deepEqual(keep("--keep", "a photo of {label}", "--out=x", "--keep=b", "--keep", "b"), [
+    "a photo of {label}",
+    "b",
+    "b",
+  ]);
+  assert.deepEqual(keep("--keep=1e3"), ["1e3"]);
+  for (const args of [["--keep"], ["--keep=a", "--keep="], ["--keep", "--out=x"]]) {
+    assert.throws(() => keep(...args), { name: "UsageError", message: "--keep needs a value" });
+  }
+  const read = readCommandLine(command, ["--help"]);
+  assert.ok("help" in read);
+  assert.match(read.help, /--keep WORD {2}Leave these \(repeatable\)/);
+});
+
 Deno.test("readCommandLine() refuses an option without its value, and names the variable that is empty", () => {
   assertRefused(["--port"], "--port needs a value");
   assertRefused(["--out="], "--out needs a value");

@@ -60,6 +60,18 @@ function valid(): Manifest {
   };
 }
 
+/** A text encoder of the valid manifest's space. */
+function textEncoder() {
+  return {
+    embeddingSpace: valid().embeddingSpace.id,
+    file: file("text/encoder.onnx"),
+    tokenizer: file("text/tokenizer.json"),
+    tokenizerConfig: file("text/tokenizer_config.json"),
+    contextLength: 64,
+    temperature: 0.01,
+  };
+}
+
 /** A copy of the valid manifest with the value at a path replaced, or taken out where it is `undefined`. */
 function changed(path: string, value: unknown): unknown {
   const root: unknown = structuredClone(valid());
@@ -91,6 +103,19 @@ Deno.test("parseManifest() takes one method, short ids, and ids that begin with 
   small.embeddingSpace.id = "A";
   for (const part of [...small.heads, ...small.prompts]) part.embeddingSpace = "A";
   assert.deepEqual(parseManifest(small), small);
+});
+
+Deno.test("parseManifest() reads a sigmoid and its bias, and leaves out what is not said", () => {
+  const sigmoid = { normalization: "sigmoid", bias: -12.9 } as const;
+  const zeroShot = { method: "zero-shot", temperature: 0.01 };
+  for (const scoring of [{}, { normalization: "softmax" }, { normalization: "sigmoid" }, sigmoid]) {
+    const { taxonomies } = parseManifest(
+      changed("taxonomies.0.methods.2", { ...zeroShot, ...scoring }),
+    );
+    assert.deepEqual(taxonomies[0].methods[2], { ...zeroShot, ...scoring });
+  }
+  const text = { ...textEncoder(), ...sigmoid };
+  assert.deepEqual(parseManifest(changed("textEncoder", text)).textEncoder, text);
 });
 
 Deno.test("parseManifest() takes 1 for a temperature that is not given", () => {
@@ -255,6 +280,26 @@ const REFUSED: readonly (readonly [path: string, value: unknown, message: RegExp
   ["taxonomies.0.methods", [], /^taxonomies\.0\.methods: /],
   ["taxonomies.0.methods.0.temperature", 0, /^taxonomies\.0\.methods\.0\.temperature: /],
   ["taxonomies.0.methods.0.temperature", -1, /^taxonomies\.0\.methods\.0\.temperature: /],
+  [
+    "taxonomies.0.methods.2.normalization",
+    "softplus",
+    /^taxonomies\.0\.methods\.2\.normalization: must be softmax or sigmoid, and is "softplus"$/,
+  ],
+  [
+    "taxonomies.0.methods.0.normalization",
+    "sigmoid",
+    /^taxonomies\.0\.methods\.0\.normalization: a cross-entropy head is trained for softmax$/,
+  ],
+  [
+    "taxonomies.0.methods.2.bias",
+    -1,
+    /^taxonomies\.0\.methods\.2\.bias: goes with normalization sigmoid alone$/,
+  ],
+  [
+    "textEncoder",
+    { ...textEncoder(), bias: -1 },
+    /^textEncoder\.bias: goes with normalization sigmoid alone$/,
+  ],
   ["taxonomies.0.methods.0.figures", { f1: "1" }, /^taxonomies\.0\.methods\.0\.figures\.f1: /],
   ["provenance", ["drawn"], /^provenance: /],
   ["license", undefined, /^license: /],
