@@ -140,7 +140,12 @@ function linear(w: Reader, module: string, x: Vector): number[] {
 
 /** `x` `[I]` times a matrix `[I, O]`. */
 function multiply(x: Vector, matrix: ArrayLike<number>, outputs: number): number[] {
-  return range(outputs).map((o) => sum(x.map((xi, i) => xi * matrix[i * outputs + o])));
+  // Row by row, as the matrix lies in memory: several times faster than a sum for each output.
+  const product = new Array<number>(outputs).fill(0);
+  for (const [i, xi] of x.entries()) {
+    for (let o = 0; o < outputs; o++) product[o] += xi * matrix[i * outputs + o];
+  }
+  return product;
 }
 
 function layerNorm(w: Reader, module: string, x: Vector): number[] {
