@@ -6,6 +6,7 @@
 import { type Label, sha256, TAXONOMIES, type Taxonomy } from "@clip-e/shared";
 import { type FlagValues, readCommandLine, UsageError } from "@clip-e/shared/command-line";
 import { basename, dirname } from "node:path";
+import { breather } from "./breather.ts";
 import {
   beginBundle,
   type BundleDraft,
@@ -132,15 +133,20 @@ async function addZeroShot(
   draft: BundleDraft,
   taxonomies: readonly Taxonomy<PromptedLabel>[],
   text: TextEncoderFiles,
+  signal: AbortSignal,
 ): Promise<BundleDraft> {
   const encoder = await openClipTextEncoder(text);
+  const breathe = breather(signal);
   const count = taxonomies.flatMap(({ labels }) => labels.flatMap(({ prompts }) => prompts)).length;
   const progress = startProgress("Encoding prompts", count);
   try {
     let next = draft;
     for (const taxonomy of taxonomies) {
       const texts = taxonomy.labels.map(({ prompts }) => prompts);
-      const prompts = await compilePrompts(texts, encoder, progress.step);
+      const prompts = await compilePrompts(texts, encoder, async () => {
+        progress.step();
+        await breathe();
+      });
       checkSize(prompts.size, draft.manifest.embeddingSpace.size);
       next = await withPrompts(next, taxonomy.id, texts, prompts);
       next = withMethod(next, taxonomy, { method: "zero-shot", ...text.scoring });
@@ -212,9 +218,10 @@ async function run(options: Options, signal: AbortSignal): Promise<BuildReport> 
   const builtIn = TAXONOMIES.map((taxonomy) => withPromptsOf(template, taxonomy));
   const taxonomies = [...builtIn, ...own];
   const text = await readTextEncoderFiles(files, scoring);
-  const prompted = await addZeroShot(begun, taxonomies, text);
+  const prompted = await addZeroShot(begun, taxonomies, text, signal);
   const draft = options.withText ? await withTextEncoder(prompted, text) : prompted;
   const written = await finishBundle(draft);
+  signal.throwIfAborted();
   await writeBundleFolder(folder, written);
   const manifest = written.get("manifest.json") ?? new Uint8Array();
   return {

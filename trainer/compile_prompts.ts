@@ -11,13 +11,13 @@ import type { Prompts } from "@clip-e/shared";
  * @param texts per label, in order, at least one each; several are averaged as unit vectors, as CLIP's own prompt ensembles
  * are (Radford et al. 2021, 3.1.4)
  * @param encoder of the pictures' space
- * @param onText called after each text
+ * @param onText called after each text, and waited for
  * @returns unit vectors, in label order
  */
 export async function compilePrompts(
   texts: readonly (readonly string[])[],
   encoder: OpenTextEncoder,
-  onText?: () => void,
+  onText?: () => void | Promise<void>,
 ): Promise<Prompts> {
   const rows: Float64Array[] = [];
   for (const some of texts) {
@@ -26,7 +26,7 @@ export async function compilePrompts(
       const vector = await encoder.encode(text);
       sum ??= new Float64Array(vector.length);
       for (let i = 0; i < vector.length; i++) sum[i] += vector[i];
-      onText?.();
+      await onText?.();
     }
     if (!sum) throw new RangeError("Cannot compile prompts: a label has no text");
     rows.push(sum);

@@ -158,7 +158,7 @@ async function ask(
   );
   const strange = (why: string) =>
     new TrainerError(
-      `Cannot fetch ${what}: ${connection.endpoint} ${why}. ` +
+      `Cannot fetch ${what}: ${connection.shownEndpoint} ${why}. ` +
         "Set HF_ENDPOINT to the address of a model hub",
     );
   if (typeof commit !== "string" || !isCommit(commit)) throw strange("names no commit of it");
@@ -238,9 +238,13 @@ async function fetchFile(
 
 /** Makes a sentence of what the operating system says; any other error stays as it is. */
 function explainDisk(model: string, root: string, cause: unknown): unknown {
-  if (!(cause instanceof Error) || !("code" in cause)) return cause;
-  const { code } = cause;
-  if (typeof code !== "string" || !/^E[A-Z]+$/.test(code)) return cause;
+  if (!(cause instanceof Error) || cause instanceof TrainerError) return cause;
+  const code = "code" in cause ? cause.code : undefined;
+  // Deno knows no code of some, such as that of a file that is too large for its disk.
+  const isOfSystem = typeof code === "string"
+    ? /^E[A-Z]+$/.test(code)
+    : / \(os error \d+\)/.test(cause.message);
+  if (!isOfSystem) return cause;
   const why = code === "ENOSPC" || code === "EDQUOT"
     ? "the disk is full. Make room there"
     : `${cause.message}. Make that folder one that can be written to`;

@@ -91,6 +91,8 @@ export class HubFailure extends Error {
 export class HubConnection {
   /** Address of the hub, without a slash at its end. */
   readonly endpoint: string;
+  /** The same for people: without the name and the password that an address may hold. */
+  readonly shownEndpoint: string;
   /** Address of the model's page, for people. */
   readonly page: string;
   readonly #options: HubConnectionOptions;
@@ -107,7 +109,8 @@ export class HubConnection {
   constructor(options: HubConnectionOptions) {
     this.#options = options;
     this.endpoint = readEndpoint(options.endpoint ?? (Deno.env.get("HF_ENDPOINT") || HUB_URL));
-    this.page = `${this.endpoint}/${options.model}`;
+    this.shownEndpoint = this.endpoint.replace(/^(\w+:\/\/)[^/]*@/, "$1");
+    this.page = `${this.shownEndpoint}/${options.model}`;
     this.#token = readToken(options.token ?? Deno.env.get("HF_TOKEN"));
     this.#waits = options.patience?.waits ?? WAITS;
     this.#silence = options.patience?.silence ?? PATIENCE;
@@ -227,7 +230,7 @@ export class HubConnection {
 
   #notAHub(what: string, cause: Error): TrainerError {
     return new TrainerError(
-      `Cannot fetch ${what}: ${this.endpoint} does not answer as a model hub does. ` +
+      `Cannot fetch ${what}: ${this.shownEndpoint} does not answer as a model hub does. ` +
         "Set HF_ENDPOINT to the address of one",
       { cause },
     );
@@ -235,7 +238,7 @@ export class HubConnection {
 
   #explain(what: string, cause: HubFailure): TrainerError {
     return new TrainerError(
-      `Cannot fetch ${what} from ${this.endpoint}: ${this.#reason(cause)}`,
+      `Cannot fetch ${what} from ${this.shownEndpoint}: ${this.#reason(cause)}`,
       { cause },
     );
   }

@@ -54,7 +54,7 @@ export async function downloadContent(download: HubDownload): Promise<void> {
       await partial.restart();
       if (!isResumed) {
         await Deno.remove(download.partial);
-        throw wrongHash(what, connection.endpoint, entry, hash);
+        throw wrongHash(what, connection.shownEndpoint, entry, hash);
       }
       // The beginning came from an earlier run, and may have been of something else.
       isResumed = false;
@@ -84,7 +84,7 @@ async function receive(
     downloadInfo: {
       size: entry.size,
       etag: statedHash(entry),
-      url: `${connection.page}/resolve/${commit}/${path}`,
+      url: `${connection.endpoint}/${model}/resolve/${commit}/${path}`,
     },
     fetch: async (input, init) => {
       try {

@@ -55,7 +55,10 @@ export async function openTextEncoder(
       const { ids, mask } = tokenize(text);
       const feeds: Record<string, InputTensor> = { input_ids: toTensor(ids) };
       if (session.inputNames.includes("attention_mask")) feeds.attention_mask = toTensor(mask);
-      const { data, type } = await session.run(feeds, output);
+      const { data, type } = await session.run(feeds, output).catch((error) => {
+        const why = error instanceof Error ? error.message : String(error);
+        throw unusable(`it cannot be run on ${ids.length} tokens: ${why.replace(/\s+/g, " ")}`);
+      });
       if (!(data instanceof Float32Array)) {
         throw unusable(`its output ${output} is of type ${type}, not float32`);
       }
