@@ -7,6 +7,17 @@ import { ClipEError } from "@clip-e/shared";
 import type { BackendName, OpenModelOptions } from "./backend/backend.ts";
 import { wasmBackend } from "./backend/wasm.ts";
 
+export type {
+  Backend,
+  BackendName,
+  ExternalData,
+  InputTensor,
+  OpenModelOptions,
+  OutputTensor,
+  Session,
+} from "./backend/backend.ts";
+export { wasmBackend } from "./backend/wasm.ts";
+
 /** An open encoder. */
 export interface Encoder {
   /** What runs it. */
@@ -74,7 +85,13 @@ export async function openEncoder(
 /** What exports name the embedding: CLIP's, this project's own, SigLIP's. */
 const OUTPUTS = ["image_embeds", "embedding", "pooler_output"];
 
-function pickOutput(names: readonly string[]): string {
+/**
+ * Finds the output that is the embedding.
+ *
+ * @param names of a model's outputs
+ * @throws {ClipEError} `invalid-bundle`, when none is
+ */
+export function pickOutput(names: readonly string[]): string {
   const known = OUTPUTS.find((name) => names.includes(name));
   if (known) return known;
   if (names.length === 1) return names[0];

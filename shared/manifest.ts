@@ -26,6 +26,8 @@ export interface BundleFile {
 
 /** How near a quantised encoder comes to the float one. */
 export interface ManifestParity {
+  /** SHA-256 of the float one, hexadecimal. */
+  float: string;
   /** How far its golden embedding may lie from the float one's, in place of the bundle's tolerance. */
   tolerance: number;
   /** The least cosine of its embeddings to the float ones. */
@@ -90,6 +92,16 @@ export interface ManifestTaxonomy {
   methods: ManifestMethod[];
 }
 
+/** How near a quantised text encoder comes to the float one. */
+export interface ManifestTextParity {
+  /** The least cosine of its embeddings to the float ones. */
+  cosineMin: number;
+  /** Their median. */
+  cosineMedian: number;
+  /** Over how many texts. */
+  texts: number;
+}
+
 /** A text encoder, which lets callers ask for labels of their own. */
 export interface ManifestTextEncoder {
   /** That of the pictures. */
@@ -98,6 +110,8 @@ export interface ManifestTextEncoder {
   file: BundleFile;
   /** Weights beside it, in its folder, under the names that it knows them by. */
   externalData?: BundleFile[] | undefined;
+  /** Measured when it was made of a float one; absent where it is as it was found. */
+  parity?: ManifestTextParity | undefined;
   /** A hub's `tokenizer.json`. */
   tokenizer: BundleFile;
   /** A hub's `tokenizer_config.json`. */
@@ -146,6 +160,7 @@ const id = z.string().regex(/^[a-z0-9][a-z0-9._-]*$/, "must be lower-case letter
 const rgb = z.tuple([z.number(), z.number(), z.number()]);
 const positive = z.number().positive();
 const count = z.int().positive();
+const sha256 = z.string().regex(/^[0-9a-f]{64}$/, "must be 64 hexadecimal digits");
 const file = z.object({
   // A path stays inside the bundle.
   path: z.string().regex(
@@ -153,7 +168,7 @@ const file = z.object({
     "must be a plain relative path",
   ),
   bytes: z.int().nonnegative(),
-  sha256: z.string().regex(/^[0-9a-f]{64}$/, "must be 64 hexadecimal digits"),
+  sha256,
 });
 
 /** One of some names; the error says which was given. */
@@ -167,6 +182,7 @@ const encoder = z.object({
   externalData: z.array(file).optional(),
   precision: z.string(),
   parity: z.object({
+    float: sha256,
     tolerance: positive,
     cosineMin: z.number(),
     cosineMedian: z.number(),
@@ -236,6 +252,7 @@ const manifest: z.ZodType<Manifest> = z.object({
     embeddingSpace: z.string(),
     file,
     externalData: z.array(file).optional(),
+    parity: z.object({ cosineMin: z.number(), cosineMedian: z.number(), texts: count }).optional(),
     tokenizer: file,
     tokenizerConfig: file,
     contextLength: z.int().min(2),

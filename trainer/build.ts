@@ -3,7 +3,7 @@
  * model files -> encoder -> text encoder -> prompt embeddings -> bundle.
  */
 
-import { type Label, sha256, TAXONOMIES, type Taxonomy } from "@clip-e/shared";
+import { type Label, type Manifest, sha256, TAXONOMIES, type Taxonomy } from "@clip-e/shared";
 import { type FlagValues, readCommandLine, UsageError } from "@clip-e/shared/command-line";
 import { basename, dirname } from "node:path";
 import { breather } from "./breather.ts";
@@ -21,13 +21,24 @@ import { type ClipModelFiles, findClipModel, readClipConfig } from "./clip_model
 import { DEFAULT_LOGIT_SCALE, findClipScoring } from "./clip_scoring.ts";
 import { openClipTextEncoder, readTextEncoderFiles } from "./clip_text.ts";
 import { compilePrompts } from "./compile_prompts.ts";
-import { openEncoderFile } from "./encoder_file.ts";
+import { type EncoderFile, openEncoderFile } from "./encoder_file.ts";
 import { TrainerError } from "./errors.ts";
+import {
+  type EncoderVariant,
+  makeEncoderVariant,
+  type Precision,
+  PRECISIONS,
+} from "./encoder_variants.ts";
 import { fail } from "./fail.ts";
+import { findBackends } from "./find_backends.ts";
+import { readPictures } from "./fidelity_inputs.ts";
+import { onnxPrecision } from "./onnx_precision.ts";
+import { spread } from "./spread.ts";
 import { findKnownModel, KNOWN_MODELS } from "./known_models.ts";
 import { type PromptedLabel, readLabelFile } from "./label_file.ts";
 import { type Progress, startProgress } from "./progress.ts";
 import { fillTemplates, templateFault } from "./templates.ts";
+import { quantizeTextEncoder } from "./text_variant.ts";
 import { userPath } from "./user_path.ts";
 
 /** A line for each: its name, the side of its pictures, and the licence of its weights. */
@@ -80,6 +91,25 @@ const COMMAND = {
       help:
         "The trained logit bias of a SigLIP model, as in --logit-bias=-12.9 (default: the model's)",
     },
+    precision: {
+      kind: "strings",
+      value: "NAME",
+      help: `Of the encoder: ${
+        PRECISIONS.join(", ")
+      }; several make several variants (default: int8)`,
+    },
+    targetCosine: {
+      kind: "number",
+      min: 0,
+      max: 0.9999,
+      default: 0.99,
+      help: "How near int8 embeddings stay to the float ones: layers that hurt more stay in floats",
+    },
+    pictures: {
+      kind: "string",
+      value: "DIR",
+      help: "To measure that by, such as those that will be asked about (default: the project's)",
+    },
     name: { kind: "string", value: "NAME", help: "Of the bundle (default: its folder's)" },
     license: { kind: "string", value: "TEXT", help: "Of the weights (default: as the hub says)" },
     json: { kind: "boolean", help: "Print the summary as JSON" },
@@ -90,6 +120,7 @@ type Options = FlagValues<typeof COMMAND.flags>;
 
 /** What came of a build. */
 interface BuildReport {
+  readonly encoders: Manifest["encoders"];
   readonly bundle: { readonly folder: string; readonly digest: string };
   readonly space: string;
   readonly taxonomies: readonly string[];
@@ -158,11 +189,78 @@ async function addZeroShot(
   }
 }
 
+/** More say little more. */
+const MAX_TEXTS = 24;
+
+/** In 8-bit integers, unless floats were asked for or those are too far from them. */
+async function addTextEncoder(
+  draft: BundleDraft,
+  float: TextEncoderFiles,
+  precisions: readonly Precision[],
+  { targetCosine }: Options,
+  signal: AbortSignal,
+): Promise<BundleDraft> {
+  const isFloat = onnxPrecision(float.model) === "float32";
+  if (!precisions.includes("int8") || !isFloat) return await withTextEncoder(draft, float);
+  console.error("Making the int8 text encoder");
+  const texts = draft.manifest.prompts.flatMap(({ texts }) => texts.flat());
+  const { text, parity } = await quantizeTextEncoder(
+    float,
+    spread(texts, MAX_TEXTS),
+    breather(signal),
+  );
+  if (parity.cosineMin >= targetCosine) return await withTextEncoder(draft, text, parity);
+  console.error(
+    `Its cosine to the float one is ${
+      parity.cosineMin.toFixed(4)
+    }, below ${targetCosine}: the float one is taken`,
+  );
+  return await withTextEncoder(draft, float);
+}
+
 function checkSize(text: number, image: number): void {
   if (text === image) return;
   throw new TrainerError(
     `The text encoder gives ${text} numbers and the image encoder ${image}: they are not of one model`,
   );
+}
+
+function readPrecisions(names: readonly string[]): Precision[] {
+  const precisions = names.map((name) => {
+    const known = PRECISIONS.find((known) => known === name);
+    if (known) return known;
+    throw new UsageError(`--precision must be ${PRECISIONS.join(", ")}, got ${name}`);
+  });
+  return precisions.length > 0 ? [...new Set(precisions)] : ["int8"];
+}
+
+/** More say little more. */
+const MAX_PICTURES = 12;
+
+/** The encoder's variants, or the encoder itself where somebody quantised it already. */
+async function makeVariants(
+  vision: EncoderFile,
+  precisions: readonly Precision[],
+  { targetCosine, pictures: folder }: Options,
+  signal: AbortSignal,
+): Promise<EncoderVariant[] | undefined> {
+  const given = onnxPrecision(vision.bytes);
+  if (given !== "float32") {
+    console.error(`The model's encoder is ${given} already, and is taken as it is`);
+    return undefined;
+  }
+  const { crop, inputs } = await readPictures(vision.preprocessing, {
+    pictures: folder === undefined ? undefined : userPath(folder),
+  });
+  const pictures = { crop, inputs: spread(inputs, MAX_PICTURES) };
+  const backends = findBackends();
+  const variants: EncoderVariant[] = [];
+  for (const precision of precisions) {
+    if (precision !== "float32") console.error(`Making the ${precision} encoder`);
+    const how = { targetCosine, backends, signal };
+    variants.push(await makeEncoderVariant(vision, precision, pictures, how));
+  }
+  return variants;
 }
 
 /** The hub's word on the repository, unless that is but `other`; then what is known of the weights. */
@@ -175,6 +273,7 @@ async function run(options: Options, signal: AbortSignal): Promise<BuildReport> 
   if (model === undefined) throw new UsageError("--model is needed");
   if (out === undefined) throw new UsageError("--out is needed");
   if (logitScale === 0) throw new UsageError("--logit-scale must be above 0");
+  const precisions = readPrecisions(options.precision);
   const faulty = template.map(templateFault).find((fault) => fault !== undefined);
   if (faulty !== undefined) throw new UsageError(`--template ${faulty}`);
   const folder = userPath(out);
@@ -204,7 +303,7 @@ async function run(options: Options, signal: AbortSignal): Promise<BuildReport> 
   const vision = await openEncoderFile(files.paths["onnx/vision_model.onnx"], {
     configFolder: dirname(files.paths["preprocessor_config.json"]),
   });
-  const begun = await beginBundle(vision, {
+  const identity = {
     name,
     embeddingSpace: `${files.space}/projection`,
     license: options.license ?? chooseLicense(files.license, known?.license),
@@ -214,12 +313,20 @@ async function run(options: Options, signal: AbortSignal): Promise<BuildReport> 
       (normalization === "sigmoid"
         ? " Each label is scored on its own: scores do not sum to 1."
         : ""),
-  });
+  };
+  const begun = await beginBundle(
+    vision,
+    identity,
+    await makeVariants(vision, precisions, options, signal),
+  );
+  await vision.encoder.close();
   const builtIn = TAXONOMIES.map((taxonomy) => withPromptsOf(template, taxonomy));
   const taxonomies = [...builtIn, ...own];
   const text = await readTextEncoderFiles(files, scoring);
   const prompted = await addZeroShot(begun, taxonomies, text, signal);
-  const draft = options.withText ? await withTextEncoder(prompted, text) : prompted;
+  const draft = options.withText
+    ? await addTextEncoder(prompted, text, precisions, options, signal)
+    : prompted;
   const written = await finishBundle(draft);
   signal.throwIfAborted();
   await writeBundleFolder(folder, written);
@@ -228,6 +335,7 @@ async function run(options: Options, signal: AbortSignal): Promise<BuildReport> 
     bundle: { folder: out, digest: `sha256:${await sha256(manifest)}` },
     space: draft.manifest.embeddingSpace.id,
     taxonomies: taxonomies.map(({ id }) => id),
+    encoders: draft.manifest.encoders,
   };
 }
 
@@ -238,11 +346,17 @@ async function main(): Promise<void> {
   Deno.addSignalListener("SIGINT", () => {
     stop.abort(new TrainerError("Stopped. What was fetched is kept: run it again to go on"));
   });
-  const { bundle, space, taxonomies } = await run(line.values, stop.signal);
-  if (line.values.json) console.log(JSON.stringify({ bundle, space, taxonomies }));
+  const report = await run(line.values, stop.signal);
+  const { bundle, space, taxonomies, encoders } = report;
+  if (line.values.json) console.log(JSON.stringify(report));
   else {
     console.log(`Bundle     ${bundle.folder} (${bundle.digest.slice(0, 19)})`);
     console.log(`Space      ${space}`);
+    for (const { precision, file, parity } of encoders) {
+      const megabytes = (file.bytes / 1e6).toFixed(1);
+      const cosine = parity ? `, cosine to float at least ${parity.cosineMin.toFixed(4)}` : "";
+      console.log(`Encoder    ${precision}, ${megabytes} MB${cosine}`);
+    }
     console.log(`Zero-shot  ${taxonomies.join(", ")}`);
   }
 }

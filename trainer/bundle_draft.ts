@@ -10,7 +10,9 @@ import {
   type LabelName,
   type Manifest,
   MANIFEST_PATH,
+  type ManifestEncoder,
   type ManifestMethod,
+  type ManifestTextParity,
   type Prompts,
   type Scoring,
   type Taxonomy,
@@ -21,9 +23,10 @@ import {
 } from "@clip-e/shared";
 import type { BundleFiles } from "./bundle_folder.ts";
 import type { EncoderFile } from "./encoder_file.ts";
+import type { EncoderVariant } from "./encoder_variants.ts";
 import type { ExternalData } from "./external_data.ts";
 import { writeModelCard } from "./model_card.ts";
-import { onnxPrecision } from "./onnx_precision.ts";
+import { type OnnxPrecision, onnxPrecision } from "./onnx_precision.ts";
 
 /** A bundle in the making. */
 export interface BundleDraft {
@@ -47,8 +50,15 @@ export interface BundleIdentity {
   readonly about: string;
 }
 
-/** How far an embedding may lie from the golden one: float kernels differ by less than a thousandth of this. */
-const GOLDEN_TOLERANCE = 1e-3;
+/**
+ * How far an embedding may lie from the golden one, by what the encoder's weights are: float kernels differ by less than a
+ * thousandth of this, 8-bit ones by 0.012 (ViT-B/32, WebAssembly against native).
+ */
+const GOLDEN_TOLERANCE: Readonly<Record<OnnxPrecision, number>> = {
+  float32: 1e-3,
+  float16: 1e-2,
+  int8: 5e-2,
+};
 
 const GOLDEN_PATH = "golden.safetensors";
 const ENCODER_PATH = "encoder.onnx";
@@ -58,35 +68,39 @@ const CARD_PATH = "README.md";
 /**
  * Begins a bundle around an encoder.
  *
- * @param encoder open
+ * @param encoder open, whose embeddings are the bundle's
  * @param identity what the bundle is
+ * @param variants of it, in order of preference; by default the encoder itself
  * @throws {TrainerError} when the encoder is not ONNX
  */
 export async function beginBundle(
   encoder: EncoderFile,
   identity: BundleIdentity,
+  variants: readonly EncoderVariant[] = [asItIs(encoder)],
 ): Promise<BundleDraft> {
   const { resize, crop, mean, std, interpolation, resizeMode = "shortest" } = encoder.preprocessing;
   const golden = writeGolden(encoder.goldenEmbedding);
+  const precision = onnxPrecision(encoder.bytes);
   const manifest: Manifest = {
     format: 1,
     name: identity.name,
     embeddingSpace: { id: identity.embeddingSpace, size: encoder.goldenEmbedding.length },
-    encoders: [{
-      file: await describeFile(ENCODER_PATH, encoder.bytes),
-      ...await describeExternalData(ENCODER_PATH, encoder.externalData),
-      precision: onnxPrecision(encoder.bytes),
-      backends: ["wasm", "native"],
+    encoders: await Promise.all(variants.map(async (variant): Promise<ManifestEncoder> => ({
+      file: await describeFile(pathOf(variant), variant.bytes),
+      ...await describeExternalData(pathOf(variant), variant.externalData),
+      precision: variant.precision,
+      ...(variant.parity && { parity: variant.parity }),
+      backends: [...variant.backends],
       input: { resize, crop },
       mean: [...mean],
       std: [...std],
       interpolation,
       resizeMode,
-    }],
+    }))),
     golden: {
       formula: "waves-1",
       file: await describeFile(GOLDEN_PATH, golden),
-      tolerance: GOLDEN_TOLERANCE,
+      tolerance: GOLDEN_TOLERANCE[precision],
     },
     heads: [],
     prompts: [],
@@ -96,11 +110,23 @@ export async function beginBundle(
     ...(identity.about.trim() !== "" && { about: identity.about.trim() }),
   };
   const files = new Map([
-    [ENCODER_PATH, encoder.bytes],
     [GOLDEN_PATH, golden],
-    ...withExternalData(ENCODER_PATH, encoder.externalData),
+    ...variants.flatMap((variant) => [
+      [pathOf(variant), variant.bytes] as const,
+      ...withExternalData(pathOf(variant), variant.externalData),
+    ]),
   ]);
   return { manifest, files };
+}
+
+/** An encoder that is taken as the user gives it. */
+function asItIs({ bytes, externalData }: EncoderFile): EncoderVariant {
+  return { bytes, externalData, precision: onnxPrecision(bytes), backends: ["wasm", "native"] };
+}
+
+/** What was made of the encoder lies in a folder of its own, with its weights. */
+function pathOf({ precision, parity }: EncoderVariant): string {
+  return parity ? `${precision}/${ENCODER_PATH}` : ENCODER_PATH;
 }
 
 /** Weights lie beside their model, under the names that it knows them by. */
@@ -207,15 +233,18 @@ export interface TextEncoderFiles {
  *
  * @param draft to add to
  * @param text of the pictures' space
+ * @param parity of one that was quantised
  */
 export async function withTextEncoder(
   { manifest, files }: BundleDraft,
   { model, externalData, tokenizer, tokenizerConfig, contextLength, scoring }: TextEncoderFiles,
+  parity?: ManifestTextParity,
 ): Promise<BundleDraft> {
   const entry = {
     embeddingSpace: manifest.embeddingSpace.id,
     file: await describeFile(TEXT_ENCODER_PATH, model),
     ...await describeExternalData(TEXT_ENCODER_PATH, externalData),
+    ...(parity && { parity }),
     tokenizer: await describeFile("text/tokenizer.json", tokenizer),
     tokenizerConfig: await describeFile("text/tokenizer_config.json", tokenizerConfig),
     contextLength,

@@ -17,7 +17,8 @@ import { TrainerError } from "./errors.ts";
 /** A bundle's files, by path relative to it. */
 export type BundleFiles = ReadonlyMap<string, Uint8Array<ArrayBuffer>>;
 
-function folderSource(folder: string): BundleSource {
+/** The files of a folder on disk, which need not be there. */
+export function folderSource(folder: string): BundleSource {
   return {
     read: (path) =>
       Deno.readFile(`${folder}/${path}`).catch((error) => {

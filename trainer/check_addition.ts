@@ -35,7 +35,9 @@ export function checkAddition(manifest: Manifest, addition: Addition): void {
 }
 
 function findEncoderClash({ encoders }: Manifest, { encoder }: Addition): string | undefined {
-  const same = encoders.filter(({ file }) => file.sha256 === encoder.sha256);
+  const same = encoders.filter(({ file, parity }) =>
+    [file.sha256, parity?.float].includes(encoder.sha256)
+  );
   if (same.length === 0) return "it has another encoder. Name a new folder";
   const asText = ({ resize, crop, mean, std, interpolation, resizeMode }: Preprocessing) =>
     JSON.stringify([resize, crop, mean, std, interpolation, resizeMode ?? "shortest"]);

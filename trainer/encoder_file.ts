@@ -103,7 +103,13 @@ async function digestOf(
   return await sha256(new TextEncoder().encode([own, ...all].join("\n")));
 }
 
-async function readPreprocessing(
+/**
+ * Reads how a folder's encoder wants its pictures.
+ *
+ * @param folder that holds a `preprocessor_config.json`; where it holds none, it is CLIP's own way
+ * @throws {TrainerError} when the file asks for something that is not done here
+ */
+export async function readPreprocessing(
   folder: string,
 ): Promise<Pick<EncoderFile, "preprocessing" | "preprocessingFrom">> {
   const file = join(folder, CONFIG);

@@ -5,15 +5,14 @@
 import { type FlagValues, readCommandLine, UsageError } from "@clip-e/shared/command-line";
 import { TrainerError } from "./errors.ts";
 import { fail } from "./fail.ts";
-import { type Progress, startProgress } from "./progress.ts";
+import { formatFidelity, formatSearch } from "./fidelity_table.ts";
 import {
   QUANTIZE_MODES,
   type QuantizeMode,
-  quantizeModel,
   type QuantizeOptions,
   type QuantizeReport,
 } from "./quantize/mod.ts";
-import { dataPathOf, openModelFile, writeModelFile } from "./quantize_files.ts";
+import { quantizeFile, type QuantizeFileOptions, type QuantizeSummary } from "./quantize_file.ts";
 import { userPath } from "./user_path.ts";
 
 const COMMAND = {
@@ -30,10 +29,9 @@ const COMMAND = {
   flags: {
     mode: { kind: "string", value: "MODE", help: `One of ${QUANTIZE_MODES.join(", ")}` },
     keep: {
-      kind: "string",
+      kind: "strings",
       value: "PATTERN",
-      help:
-        "Leave nodes and weights of that name in 32-bit floats; * stands for any characters. Give it as often as needed",
+      help: "Leave nodes and weights of that name in 32-bit floats; * stands for any characters",
     },
     conv: {
       kind: "boolean",
@@ -48,42 +46,41 @@ const COMMAND = {
       kind: "boolean",
       help: "Use 7 of 8 bits for weights, for CPUs without VNNI, whose sums overflow otherwise",
     },
+    perTensor: {
+      kind: "boolean",
+      help: "One scale for all weights of a node, as plainer quantisers have it: to compare with",
+    },
     externalData: {
       kind: "boolean",
       help:
         "Put the weights into OUT.onnx_data beside the model, as is done above 2 GB in any case",
     },
+    fidelity: {
+      kind: "boolean",
+      help: "Compare an image encoder with the float one, on pictures of the project's own",
+    },
+    pictures: { kind: "string", value: "DIR", help: "Compare them on the pictures in a folder" },
+    bundle: {
+      kind: "string",
+      value: "DIR",
+      help: "Compare them by the prompts of a bundle too, and preprocess as it does",
+    },
+    targetCosine: {
+      kind: "number",
+      min: 0,
+      max: 1,
+      help:
+        "Keep in floats what has to be, so that no picture's embedding has a smaller cosine to the float one: 0.995",
+    },
+    report: { kind: "string", value: "FILE.json", help: "Write the report as JSON, too" },
     json: { kind: "boolean", help: "Print the report as JSON, node by node" },
   },
 } as const;
 
 type Values = FlagValues<typeof COMMAND.flags>;
 
-/** What came of it. */
-interface Summary extends QuantizeReport {
-  readonly files: readonly { readonly path: string; readonly bytes: number }[];
-}
-
-/**
- * Takes every `--keep PATTERN` out of a command line.
- *
- * @returns the patterns, and what is left
- */
-function takePatterns(args: readonly string[]): { keep: string[]; rest: string[] } {
-  const keep: string[] = [];
-  const rest: string[] = [];
-  for (let i = 0; i < args.length; i++) {
-    const next = args[i + 1];
-    if (args[i] === "--") return { keep, rest: [...rest, ...args.slice(i)] };
-    if (/^--keep=./s.test(args[i])) keep.push(args[i].slice("--keep=".length));
-    else if (args[i] === "--keep" && next !== undefined && next !== "") keep.push(args[++i]);
-    else rest.push(args[i]);
-  }
-  return { keep, rest };
-}
-
-function readOptions(values: Values, keep: readonly string[]): QuantizeOptions {
-  const { mode, conv, convWeights, gather, reduceRange } = values;
+function readOptions(values: Values): QuantizeOptions {
+  const { mode, keep, conv, convWeights, gather, reduceRange, perTensor } = values;
   const known: readonly string[] = QUANTIZE_MODES;
   if (mode === undefined) throw new UsageError("--mode is needed");
   if (!isMode(mode)) throw new UsageError(`--mode must be one of ${known.join(", ")}`);
@@ -91,73 +88,18 @@ function readOptions(values: Values, keep: readonly string[]): QuantizeOptions {
   if (mode === "fp16" && (conv || convWeights || gather || reduceRange)) {
     throw new UsageError("The mode fp16 has no other option than --keep: it takes all that it can");
   }
+  if (perTensor && mode !== "int8-dynamic" && mode !== "int8-weights") {
+    throw new UsageError("--per-tensor goes with the modes int8-dynamic and int8-weights");
+  }
+  if (mode === "fp16" && values.targetCosine !== undefined) {
+    throw new UsageError("--target-cosine goes with the modes of integers");
+  }
   const filters = conv ? "integers" : convWeights ? "weights" : undefined;
-  return { mode, keep, gather, reduceRange, ...(filters && { conv: filters }) };
+  return { mode, keep, gather, reduceRange, perTensor, ...(filters && { conv: filters }) };
 }
 
 function isMode(mode: string): mode is QuantizeMode {
   return QUANTIZE_MODES.some((known) => known === mode);
-}
-
-/** The file that a path leads to, through links; the path itself where there is none. */
-async function realPath(path: string): Promise<string> {
-  return await Deno.realPath(path).catch(() => path);
-}
-
-async function refuseOverwriting(out: string, inputs: readonly string[]): Promise<void> {
-  const taken = await Promise.all(inputs.map(realPath));
-  for (const path of [out, dataPathOf(out)]) {
-    if (taken.includes(await realPath(path))) {
-      throw new TrainerError(`Cannot write ${path}: the model is read from it. Name another file`);
-    }
-  }
-}
-
-/** Quantises with a bar, which is drawn between nodes. */
-async function quantizeWithProgress(
-  model: Parameters<typeof quantizeModel>[0],
-  options: QuantizeOptions,
-): ReturnType<typeof quantizeModel> {
-  let progress: Progress | undefined;
-  let drawn = performance.now();
-  try {
-    return await quantizeModel(model, {
-      ...options,
-      async onProgress(done, total) {
-        progress ??= startProgress("Quantising", total);
-        progress.set(done);
-        if (performance.now() - drawn < 100) return;
-        await new Promise((resolve) => setTimeout(resolve));
-        drawn = performance.now();
-      },
-    });
-  } finally {
-    await progress?.stop();
-  }
-}
-
-async function run(
-  input: string,
-  output: string,
-  options: QuantizeOptions,
-  isSplit: boolean,
-): Promise<Summary> {
-  const [from, to] = [userPath(input), userPath(output)];
-  const file = await openModelFile(from);
-  try {
-    await refuseOverwriting(to, file.paths);
-    const { model, report } = await quantizeWithProgress(file.model, options);
-    const [unused] = report.unused;
-    if (unused !== undefined) {
-      throw new TrainerError(`Cannot keep ${unused}: no node and no weight has such a name`);
-    }
-    const { modelBytes, dataBytes } = await writeModelFile(to, model, { isSplit });
-    const files = [{ path: output, bytes: modelBytes }];
-    if (dataBytes > 0) files.push({ path: dataPathOf(output), bytes: dataBytes });
-    return { files, ...report };
-  } finally {
-    file.close();
-  }
 }
 
 /** Numbers of nodes by operator and what became of them. */
@@ -170,28 +112,52 @@ function countNodes(nodes: QuantizeReport["nodes"]): string[] {
   return [...counts].map(([what, count]) => `${count} ${what}`);
 }
 
-function formatSummary({ files, nodes, bytes }: Summary): string {
+function formatSummary({ files, nodes, bytes, search, fidelity }: QuantizeSummary): string {
   const share = (100 * bytes.after / bytes.before).toFixed(1);
   const lines = files.map(({ path, bytes }) => `File   ${path} (${(bytes / 1e6).toFixed(1)} MB)`);
   lines.push(`Size   ${share} % of the model's ${(bytes.before / 1e6).toFixed(1)} MB`);
   for (const count of countNodes(nodes)) lines.push(`Nodes  ${count}`);
+  if (search) lines.push("", formatSearch(search));
+  if (fidelity) lines.push("", formatFidelity(fidelity));
   return lines.join("\n");
 }
 
+/** What to compare, with what, and which files to write beside the model. */
+function readWishes(values: Values): Omit<QuantizeFileOptions, "signal"> {
+  const { fidelity, pictures, bundle, targetCosine, report, externalData } = values;
+  const path = (given: string | undefined) => given === undefined ? undefined : userPath(given);
+  const isCompared = fidelity ||
+    [pictures, bundle, targetCosine].some((given) => given !== undefined);
+  return {
+    isSplit: externalData,
+    report: path(report),
+    targetCosine,
+    comparison: isCompared ? { pictures: path(pictures), bundle: path(bundle) } : undefined,
+  };
+}
+
 async function main(): Promise<void> {
-  const { keep, rest } = takePatterns(Deno.args);
-  const line = readCommandLine(COMMAND, rest);
+  const line = readCommandLine(COMMAND, Deno.args);
   if ("help" in line) return console.log(line.help);
-  const options = readOptions(line.values, keep);
+  const options = readOptions(line.values);
   const [input, output, ...others] = line.positionals;
   if (output === undefined || others.length > 0) {
     throw new UsageError("Name two files: the model to read and the one to write");
   }
-  const summary = await run(input, output, options, line.values.externalData);
+  const stop = new AbortController();
+  Deno.addSignalListener("SIGINT", () => {
+    stop.abort(new TrainerError("Stopped. Models are written whole or not at all"));
+  });
+  const wishes = { ...readWishes(line.values), signal: stop.signal };
+  const summary = await quantizeFile(input, output, options, wishes);
   if (!summary.nodes.some(({ done }) => done !== undefined)) {
     console.error("Nothing was quantised: the model is as it was");
   }
   console.log(line.values.json ? JSON.stringify(summary) : formatSummary(summary));
 }
 
-if (import.meta.main) await main().catch(fail);
+if (import.meta.main) {
+  await main().catch(fail);
+  // The signal listener would keep the program alive.
+  Deno.exit(0);
+}

@@ -67,7 +67,9 @@ class Scene implements AsyncDisposable {
     } = options;
     const { args } = await readCall("build");
     const own = labels === undefined ? [] : [`--labels=${labels}`];
-    const command = [Deno.execPath(), ...args, `--model=${model}`, `--out=${out}`, ...own];
+    // Floats, whose scores can be told to the last digits.
+    const flags = [`--model=${model}`, `--out=${out}`, "--precision=float32", ...own];
+    const command = [Deno.execPath(), ...args, ...flags];
     // Without the trap, a file that grows too large would end the program at once.
     const limit = ["sh", "-c", `trap "" XFSZ; ulimit -f ${largestFile} && exec "$@"`, "sh"];
     const [program, ...rest] = largestFile === undefined ? command : [...limit, ...command];
@@ -112,7 +114,7 @@ class Scene implements AsyncDisposable {
     assert.match(lines.at(-1) ?? "", /^error: /, stderr);
     assert.match(lines.at(-1) ?? "", why);
     for (const line of lines.slice(0, -1)) {
-      assert.match(line, /^(Fetching|Encoding|Logit scale)\b.*/, stderr);
+      assert.match(line, /^(Fetching|Encoding|Making|Logit scale)\b.*/, stderr);
     }
     assert.ok(!stderr.includes(TOKEN), stderr);
     assert.doesNotMatch(

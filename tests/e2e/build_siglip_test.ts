@@ -26,7 +26,7 @@ async function build(hub: LocalHub, ...args: string[]): Promise<TaskResult> {
   const hubIs = { HF_ENDPOINT: hub.endpoint, HF_HOME: `${folder}/cache` };
   for (const [name, value] of Object.entries(hubIs)) Deno.env.set(name, value);
   try {
-    return await runTask("build", args);
+    return await runTask("build", ["--precision=float32", ...args]);
   } finally {
     for (const name of Object.keys(hubIs)) Deno.env.delete(name);
   }

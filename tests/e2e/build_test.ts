@@ -41,7 +41,7 @@ async function runWithHub(
 }
 
 const build = (hub: LocalHub | undefined, cache: string, ...args: string[]) =>
-  runWithHub("build", hub, cache, args);
+  runWithHub("build", hub, cache, ["--precision=float32", ...args]);
 
 async function writeModel(to: string, { files }: Pick<SyntheticClip, "files">): Promise<void> {
   await Deno.mkdir(`${to}/onnx`, { recursive: true });

@@ -96,6 +96,7 @@ async function withBuilt(
   const labels = Object.entries(LABELS).map(([id, prompt]) => ({ id, prompts: prompt }));
   await Deno.writeTextFile(`${folder}/labels.json`, JSON.stringify({ id: "weather", labels }));
   const run = await runTask("build", [
+    "--precision=float32",
     `--model=${model}`,
     `--out=${folder}/bundle`,
     `--labels=${folder}/labels.json`,

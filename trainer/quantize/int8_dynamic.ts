@@ -7,6 +7,7 @@
 import { TensorProto_DataType as DataType } from "onnx-buf";
 import { addBias } from "./add_bias.ts";
 import type { GraphDraft } from "./graph_draft.ts";
+import type { Precision } from "./quantize_weights.ts";
 import { storeChannels } from "./stored_weights.ts";
 import type { Convolution, Product } from "./target.ts";
 import { readFiniteFloats } from "./tensor.ts";
@@ -17,19 +18,19 @@ const OPSET = 11;
 /**
  * Adds a product in integers.
  *
- * @param limit largest absolute value of a weight
+ * @param precision of the weights
  * @throws {TrainerError} when a weight is not finite, or the operator set cannot be raised
  */
 export async function addIntegerProduct(
   draft: GraphDraft,
   product: Product,
-  limit: number,
+  precision: Precision,
 ): Promise<void> {
   draft.needOpset(OPSET);
   const { node, weight, isTransposed, alpha } = product;
   const stored = await storeChannels(draft, weight, {
     axis: isTransposed ? 0 : 1,
-    limit,
+    ...precision,
     isTurned: isTransposed,
     factor: alpha,
   });
@@ -42,18 +43,22 @@ export async function addIntegerProduct(
 /**
  * Adds a convolution in integers.
  *
- * @param limit largest absolute value of a weight
+ * @param precision of the weights
  * @throws {TrainerError} when a weight is not finite, or the operator set cannot be raised
  */
 export async function addIntegerConvolution(
   draft: GraphDraft,
   { node, weight, bias }: Convolution,
-  limit: number,
+  precision: Precision,
 ): Promise<void> {
   draft.needOpset(OPSET);
   // A number for each channel, spread over the axes of space.
   const perChannel = [weight.shape[0], ...weight.shape.slice(2).map(() => 1)];
-  const stored = await storeChannels(draft, weight, { axis: 0, limit, scaleShape: perChannel });
+  const stored = await storeChannels(draft, weight, {
+    axis: 0,
+    ...precision,
+    scaleShape: perChannel,
+  });
   const { values, scale, zeroPoint } = quantizeActivation(draft, node.input[0]);
   const [output] = node.output;
   const sums = draft.freeName(`${output}_int32`);

@@ -5,6 +5,7 @@
 import { TensorProto_DataType as DataType } from "onnx-buf";
 import type { GraphDraft } from "./graph_draft.ts";
 import { withValues } from "./make_node.ts";
+import type { Precision } from "./quantize_weights.ts";
 import { type ChannelLayout, storeChannels } from "./stored_weights.ts";
 import type { Convolution, Lookup, Product } from "./target.ts";
 
@@ -14,13 +15,13 @@ const PER_AXIS_OPSET = 13;
 /**
  * Adds a product or a convolution that reads its weights from bytes.
  *
- * @param limit largest absolute value of a weight
+ * @param precision of the weights
  * @throws {TrainerError} when a weight is not finite
  */
 export async function addDequantized(
   draft: GraphDraft,
   target: Product | Convolution,
-  limit: number,
+  precision: Precision,
 ): Promise<void> {
   const { node, weight } = target;
   const { isTransposed } = weight;
@@ -28,7 +29,12 @@ export async function addDequantized(
   const axis = isColumnsFirst ? 0 : 1;
   // The axis as it is stored: turned where the graph turned it.
   const place = isTransposed ? 1 - axis : axis;
-  const floats = await dequantize(draft, target, { axis, limit, isTurned: isTransposed }, place);
+  const floats = await dequantize(
+    draft,
+    target,
+    { axis, ...precision, isTurned: isTransposed },
+    place,
+  );
   draft.add(withValues(node, node.input.with(1, floats)));
 }
 
@@ -52,16 +58,16 @@ async function dequantize(
 /**
  * Adds a look-up in a table of bytes. The rows that are taken become floats, not the table.
  *
- * @param limit largest absolute value of a weight
+ * @param precision of the weights
  * @throws {TrainerError} when a weight is not finite
  */
 export async function addLookup(
   draft: GraphDraft,
   { node, weight }: Lookup,
-  limit: number,
+  precision: Precision,
 ): Promise<void> {
   const scaleShape = [weight.shape[0], 1];
-  const stored = await storeChannels(draft, weight, { axis: 0, limit, scaleShape });
+  const stored = await storeChannels(draft, weight, { axis: 0, ...precision, scaleShape });
   const [output] = node.output;
   const [rows, scales] = ["rows", "scales"].map((what) => draft.freeName(`${output}_${what}`));
   draft.make("Gather", [stored.values, node.input[1]], rows);

@@ -5,14 +5,11 @@
 
 import type { ModelProto, NodeProto } from "onnx-buf";
 import { TrainerError } from "../errors.ts";
+import { addQuantized } from "./add_quantized.ts";
 import { GraphDraft } from "./graph_draft.ts";
 import { Halver } from "./fp16.ts";
-import { addIntegerConvolution, addIntegerProduct } from "./int8_dynamic.ts";
-import { addDequantized, addLookup } from "./int8_weights.ts";
 import { keeper } from "./keeper.ts";
-import { addBlockProduct } from "./nbits.ts";
 import { graphOf, nameOf, type OnnxModel, whyUnknown } from "./onnx_model.ts";
-import { INT7_LIMIT, INT8_LIMIT } from "./quantize_weights.ts";
 import type { NodeReport, QuantizeReport } from "./report.ts";
 import { findTarget, type Refusal, type Target } from "./target.ts";
 import { WeightCache } from "./weight_cache.ts";
@@ -39,6 +36,11 @@ export interface QuantizeOptions {
   readonly gather?: boolean;
   /** Whether 8-bit weights use seven bits only, for CPUs whose 16-bit sums overflow otherwise. */
   readonly reduceRange?: boolean;
+  /**
+   * Whether the 8-bit weights of a node share one scale, as plainer quantisers have it: it shows what scales for each output
+   * are worth, and has no other use.
+   */
+  readonly perTensor?: boolean;
   /** Give the same one to each run on the same model: weights are quantised once for all runs. */
   readonly cache?: WeightCache;
   /** Told after each node; waited for. */
@@ -142,33 +144,6 @@ function whyLeft(
   if (target.kind === "convolution" && conv === undefined) return "convolutions were not asked for";
   if (target.kind === "lookup" && !gather) return "tables were not asked for";
   return undefined;
-}
-
-/** Adds a target as its mode has it, and says how. */
-async function addQuantized(
-  draft: GraphDraft,
-  target: Target,
-  { mode, conv, reduceRange = false }: QuantizeOptions,
-): Promise<string> {
-  const limit = reduceRange ? INT7_LIMIT : INT8_LIMIT;
-  if (target.kind === "lookup") {
-    await addLookup(draft, target, limit);
-    return "int8-weights";
-  }
-  if (mode === "int8-dynamic" && target.kind === "product") {
-    await addIntegerProduct(draft, target, limit);
-    return mode;
-  }
-  if (mode === "int8-dynamic" && target.kind === "convolution" && conv === "integers") {
-    await addIntegerConvolution(draft, target, limit);
-    return mode;
-  }
-  if (target.kind === "product" && (mode === "nbits8" || mode === "nbits4")) {
-    await addBlockProduct(draft, target, mode === "nbits8" ? 8 : 4);
-    return mode;
-  }
-  await addDequantized(draft, target, limit);
-  return "int8-weights";
 }
 
 function wholeBytes(model: OnnxModel): number {

@@ -20,19 +20,27 @@ export interface ChannelWeights {
   readonly scales: Float32Array<ArrayBuffer>;
 }
 
+/** How finely weights become 8-bit integers. */
+export interface Precision {
+  /** Largest absolute value of the integers. */
+  readonly limit: number;
+  /** Whether all channels share the scale that the largest weight needs; by default each has its own. */
+  readonly isPerTensor?: boolean;
+}
+
 /**
  * Quantises with a scale for each index of one axis.
  *
  * @param weights row-major
  * @param shape of the weights
  * @param axis the channels' axis
- * @param limit largest absolute value of the integers
+ * @param precision of the integers
  */
 export function quantizeChannels(
   weights: Float32Array,
   shape: readonly number[],
   axis: number,
-  limit: number,
+  { limit, isPerTensor = false }: Precision,
 ): ChannelWeights {
   const channels = shape[axis];
   const inner = shape.slice(axis + 1).reduce((product, length) => product * length, 1);
@@ -43,6 +51,7 @@ export function quantizeChannels(
       if (size > largest[channel]) largest[channel] = size;
     }
   }
+  if (isPerTensor) largest.fill(largest.reduce((a, b) => Math.max(a, b)));
   // A channel of zeros, or of numbers so small that their scale is 0 in 32 bits, becomes zeros whatever its scale is.
   const scales = largest.map((size) => size / limit).map((scale) => scale || 1);
   const values = new Int8Array(weights.length);

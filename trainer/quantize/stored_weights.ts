@@ -7,6 +7,7 @@ import {
   BLOCK_SIZE,
   type BlockWeights,
   type ChannelWeights,
+  type Precision,
   quantizeBlocks,
   quantizeChannels,
   transpose,
@@ -23,11 +24,9 @@ export interface StoredWeights {
 }
 
 /** How {@linkcode storeChannels} stores. */
-export interface ChannelLayout {
+export interface ChannelLayout extends Precision {
   /** The axis of the channels as the initializer has it. */
   readonly axis: number;
-  /** Largest absolute value of the integers. */
-  readonly limit: number;
   /** Whether to store a matrix with its axes changed. */
   readonly isTurned?: boolean;
   /** Shape of the scales; by default a vector. */
@@ -46,12 +45,13 @@ export async function storeChannels(
   { tensor }: Constant,
   layout: ChannelLayout,
 ): Promise<StoredWeights> {
-  const { axis, limit, isTurned = false, factor = 1 } = layout;
+  const { axis, limit, isPerTensor = false, isTurned = false, factor = 1 } = layout;
   const shape = shapeOf(tensor);
-  const key = `${tensor.name}_int${limit < 64 ? 7 : 8}_axis${axis}${isTurned ? "_turned" : ""}`;
+  const scaling = isPerTensor ? "whole" : `axis${axis}`;
+  const key = `${tensor.name}_int${limit < 64 ? 7 : 8}_${scaling}${isTurned ? "_turned" : ""}`;
   const { values, scales } = await draft.cache.get(key, async (): Promise<ChannelWeights> => {
     const weights = await readFiniteFloats(tensor, draft.external);
-    const made = quantizeChannels(weights, shape, axis, limit);
+    const made = quantizeChannels(weights, shape, axis, { limit, isPerTensor });
     return isTurned ? { ...made, values: transpose(made.values, shape[0], shape[1]) } : made;
   });
   const scaleShape = layout.scaleShape ?? [scales.length];
