@@ -7,33 +7,13 @@ import { OnnxGraph } from "../../../trainer/onnx_graph.ts";
 import { readModel } from "../../../trainer/quantize/mod.ts";
 import { seededRandom } from "../../random.ts";
 import { evaluate, multiply, relativeError } from "./models.ts";
+import { quantize } from "./quantize_command.ts";
 
-const ROOT = new URL("../../../", import.meta.url);
 const SIZE = 32;
 const random = seededRandom(51);
 const X = random.floats(SIZE);
 const W = random.floats(SIZE * SIZE);
 const EXPECTED = multiply(X, W, SIZE, SIZE);
-
-/** Runs the command with the permissions of its task, in a folder of the user's. */
-async function quantize(folder: string, ...args: readonly string[]) {
-  const command = new Deno.Command(Deno.execPath(), {
-    args: [
-      "run",
-      "--no-prompt",
-      "--allow-read",
-      "--allow-write",
-      "--allow-env=INIT_CWD",
-      "trainer/quantize.ts",
-      ...args,
-    ],
-    cwd: ROOT,
-    env: { INIT_CWD: folder },
-  });
-  const { code, stdout, stderr } = await command.output();
-  const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
-  return { code, stdout: text(stdout), stderr: text(stderr) };
-}
 
 function example(location?: string): OnnxGraph {
   const graph = new OnnxGraph("example");

@@ -12,14 +12,22 @@ import { relativeError } from "./models.ts";
 
 Deno.test("quantizeChannels() gives each column of a matrix a scale of its own", () => {
   const weights = Float32Array.of(1, -1000, 0.4, 600, -0.25, 250);
-  const { values, scales } = quantizeChannels(weights, [3, 2], 1, INT8_LIMIT);
+  const { values, scales } = quantizeChannels(weights, [3, 2], 1, { limit: INT8_LIMIT });
   assert.deepEqual([...values], [127, -127, 51, 76, -32, 32]);
   assert.deepEqual([...scales], [Math.fround(1 / 127), Math.fround(1000 / 127)]);
 });
 
+Deno.test("quantizeChannels() gives all columns the scale of the largest, where that is asked for", () => {
+  const weights = Float32Array.of(1, -1000, 0.4, 600, -0.25, 250);
+  const precision = { limit: INT8_LIMIT, isPerTensor: true };
+  const { values, scales } = quantizeChannels(weights, [3, 2], 1, precision);
+  assert.deepEqual([...values].map(Math.abs), [0, 127, 0, 76, 0, 32]);
+  assert.deepEqual([...scales], [Math.fround(1000 / 127), Math.fround(1000 / 127)]);
+});
+
 Deno.test("quantizeChannels() gives each row, or filter, a scale along the first axis", () => {
   const weights = Float32Array.of(1, 2, 4, 10, 20, 40);
-  const { values, scales } = quantizeChannels(weights, [2, 3, 1, 1], 0, INT8_LIMIT);
+  const { values, scales } = quantizeChannels(weights, [2, 3, 1, 1], 0, { limit: INT8_LIMIT });
   assert.deepEqual([...values], [32, 64, 127, 32, 64, 127]);
   assert.deepEqual([...scales], [Math.fround(4 / 127), Math.fround(40 / 127)]);
 });
@@ -28,7 +36,7 @@ Deno.test("quantizeChannels() stays half a step from every weight, and within it
   const [rows, columns] = [50, 7];
   const weights = seededRandom(1).floats(rows * columns);
   for (const limit of [INT8_LIMIT, INT7_LIMIT]) {
-    const { values, scales } = quantizeChannels(weights, [rows, columns], 1, limit);
+    const { values, scales } = quantizeChannels(weights, [rows, columns], 1, { limit });
     assert.equal(Math.max(...values.map(Math.abs)), limit);
     for (const [i, value] of values.entries()) {
       const scale = scales[i % columns];
@@ -39,7 +47,7 @@ Deno.test("quantizeChannels() stays half a step from every weight, and within it
 
 Deno.test("quantizeChannels() makes zeros of a column of zeros, and of numbers that are all but zero", () => {
   const weights = Float32Array.of(0, 1e-45, 1, 0, -1e-45, 2);
-  const { values, scales } = quantizeChannels(weights, [2, 3], 1, INT8_LIMIT);
+  const { values, scales } = quantizeChannels(weights, [2, 3], 1, { limit: INT8_LIMIT });
   assert.deepEqual([...values], [0, 0, 64, 0, 0, 127]);
   assert.ok(scales.every((scale) => Number.isFinite(scale) && scale > 0), `${scales}`);
 });
