@@ -30,7 +30,7 @@ Deno.test.beforeAll(async () => {
   const { files } = await makeSyntheticBundle();
   await writeBundleFiles(files, folder.url);
   [server, strict] = await Promise.all([
-    startServer(folder.path, "--workers", "2"),
+    startServer(folder.path, "--workers", "2", "--backend", "wasm"),
     startServer(
       folder.path,
       ...["--workers", "1"],
