@@ -20,6 +20,7 @@ import { wasmBackend } from "./backend/wasm.ts";
 import { readExternalData } from "./bundled_model.ts";
 import { decodePicture } from "./decode/decode_picture.ts";
 import { createDecoders, type DecoderModules } from "./decode/decoders.ts";
+import type { Decode } from "./decode/sharp_decoder.ts";
 import { type Encoder, openEncoder } from "./encoder.ts";
 import { createLabelScorer } from "./label_scorer.ts";
 import { describeTaxonomies, findMisfits, type ModelInfo } from "./model_info.ts";
@@ -101,6 +102,8 @@ export interface ClassifierOptions {
   readonly backends?: readonly Backend[];
   /** Where the decoders' WebAssembly comes from; by default, from their packages. */
   readonly decoders?: DecoderModules;
+  /** Decodes pictures in place of the WebAssembly decoders; must give the same bytes and refusals. */
+  readonly decode?: Decode;
 }
 
 /** What `maxPixels` is by default. Decoding a progressive JPEG takes up to about 40 bytes of memory a pixel. */
@@ -122,7 +125,7 @@ export async function createClassifier(options: ClassifierOptions): Promise<Clas
   const { maxPixels = DEFAULT_MAX_PIXELS, backends = [wasmBackend], digest } = options;
   const bundle = await openBundle(options.bundle, digest === undefined ? {} : { digest });
   const { encoder, entry, backend, faults } = await openProvenEncoder(bundle, backends);
-  const decoders = createDecoders(options.decoders);
+  const decode = options.decode ?? wasmDecode(options.decoders);
   const model = describeModel(bundle, encoder, entry, faults);
   const preprocessing = preprocessingOf(entry);
   // One picture after another: decoded ones in memory would add up.
@@ -132,7 +135,7 @@ export async function createClassifier(options: ClassifierOptions): Promise<Clas
 
   async function embed(picture: Uint8Array): Promise<PictureEmbedding> {
     const start = performance.now();
-    const pixels = await decodePicture(picture, decoders, maxPixels);
+    const pixels = await decode(picture, maxPixels);
     const decoded = performance.now();
     const input = preprocess(pixels, preprocessing);
     const preprocessed = performance.now();
@@ -178,6 +181,11 @@ export async function createClassifier(options: ClassifierOptions): Promise<Clas
       await encoder.close();
     },
   };
+}
+
+function wasmDecode(modules?: DecoderModules): Decode {
+  const decoders = createDecoders(modules);
+  return (picture, maxPixels) => decodePicture(picture, decoders, maxPixels);
 }
 
 /**

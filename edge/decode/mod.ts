@@ -13,4 +13,11 @@ export {
   type Decoders,
   PACKAGED_MODULES,
 } from "./decoders.ts";
+export {
+  createSharpDecoder,
+  type Decode,
+  type Sharp,
+  type SharpPipeline,
+  type SharpRows,
+} from "./sharp_decoder.ts";
 export { type PictureHeader, type PictureType, readPictureHeader } from "./picture_header.ts";

@@ -90,7 +90,10 @@ Deno.test("good and bad pictures at once are each answered as they are alone", a
   }
   await library.close();
 
-  const server = await startServer(folder.path, "--workers", "2", "--max-queue", "4");
+  const server = await startServer(
+    folder.path,
+    ...["--workers", "2", "--max-queue", "4", "--backend", "wasm"],
+  );
   const todo = Array.from({ length: 60 }, (_, i) => names[(i * 7) % names.length]);
   let answered = 0;
   const lane = async () => {

@@ -7,7 +7,8 @@ import { type FlagValues, readCommandLine, UsageError } from "@clip-e/shared/com
 import { type Problem, toProblem } from "../../app/problem.ts";
 import { type Classification, type Classifier, createClassifier } from "../../classifier.ts";
 import type { ModelInfo } from "../../model_info.ts";
-import { BACKEND_FLAG, chooseBackends, readBackendChoice } from "./choose_backends.ts";
+import { BACKEND_FLAG, readBackendChoice } from "./choose_backends.ts";
+import { chooseRuntime } from "./choose_runtime.ts";
 import { fail } from "./fail.ts";
 import { folderSource } from "./folder_source.ts";
 import { BUNDLE_FLAG, bundleFolder, userPath } from "./user_path.ts";
@@ -98,7 +99,7 @@ async function main(): Promise<void> {
   const bundle = bundleFolder(values.bundle);
   const classifier = await createClassifier({
     bundle: folderSource(bundle),
-    backends: chooseBackends(readBackendChoice(values.backend)),
+    ...chooseRuntime(readBackendChoice(values.backend)),
   });
   const { model } = classifier;
   for (const { part, fault, detail } of model.faults) console.warn(`${fault} ${part}: ${detail}`);

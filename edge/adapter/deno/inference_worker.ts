@@ -7,7 +7,8 @@ import { ClipEError, type ErrorCode } from "@clip-e/shared";
 import { type Classifier, createClassifier } from "../../classifier.ts";
 import type { ModelInfo } from "../../model_info.ts";
 import type { ClassifyOptions } from "../../plan.ts";
-import { type BackendChoice, chooseBackends } from "./choose_backends.ts";
+import type { BackendChoice } from "./choose_backends.ts";
+import { chooseRuntime } from "./choose_runtime.ts";
 import { folderSource } from "./folder_source.ts";
 
 /** What the pool sends first. */
@@ -68,7 +69,7 @@ async function open(setup: WorkerSetup): Promise<WorkerAnswer> {
   classifier = await createClassifier({
     ...checked,
     bundle: folderSource(bundle),
-    backends: chooseBackends(backend, threads === undefined ? {} : { threads }),
+    ...chooseRuntime(backend, threads === undefined ? {} : { threads }),
   });
   return { model: classifier.model };
 }

@@ -8,6 +8,7 @@ export * from "../../mod.ts";
 export type { BackendChoice } from "./choose_backends.ts";
 export { folderSource } from "./folder_source.ts";
 export { type NativeBackendOptions, openNativeBackend } from "./native_backend.ts";
+export { openNativeDecoder } from "./native_decoder.ts";
 export { pageSource } from "./page_source.ts";
 export { createWorkerPool, type WorkerPoolOptions } from "./worker_pool.ts";
 export type { WorkerSetup } from "./inference_worker.ts";

@@ -5,7 +5,8 @@
 import { type FlagValues, readCommandLine } from "@clip-e/shared/command-line";
 import { APP_DEFAULTS, createApp } from "../../app/app.ts";
 import { type Classifier, createClassifier, DEFAULT_MAX_PIXELS } from "../../classifier.ts";
-import { BACKEND_FLAG, chooseBackends, readBackendChoice } from "./choose_backends.ts";
+import { BACKEND_FLAG, readBackendChoice } from "./choose_backends.ts";
+import { chooseRuntime } from "./choose_runtime.ts";
 import { fail } from "./fail.ts";
 import { folderSource } from "./folder_source.ts";
 import { pageSource } from "./page_source.ts";
@@ -106,8 +107,8 @@ async function openClassifier(options: Options): Promise<Classifier> {
   const backend = readBackendChoice(options.backend);
   const checked = { maxPixels, ...(digest !== undefined && { digest }) };
   if (typeof Worker === "undefined") {
-    const backends = chooseBackends(backend);
-    return await createClassifier({ ...checked, bundle: folderSource(bundle), backends });
+    const runtime = chooseRuntime(backend);
+    return await createClassifier({ ...checked, ...runtime, bundle: folderSource(bundle) });
   }
   const onError = (error: unknown) => console.error(error);
   return await createWorkerPool({ ...checked, bundle, backend, workers, onError });

@@ -3,7 +3,7 @@
  */
 
 import { createClassifier } from "@clip-e/edge";
-import { folderSource, openNativeBackend } from "@clip-e/edge/deno";
+import { folderSource, openNativeBackend, openNativeDecoder } from "@clip-e/edge/deno";
 import { runTask } from "../../e2e/task_command.ts";
 import { type Contender, type Setup, timed } from "./contender.ts";
 import { HUNDRED } from "./label_sets.ts";
@@ -29,7 +29,10 @@ export async function buildBundle(folder: string, model: string): Promise<void> 
 export async function openOurs({ folder, backend, threads }: Setup): Promise<Contender> {
   const classifier = await createClassifier({
     bundle: folderSource(`${folder}/bundle`),
-    ...(backend === "native" && { backends: [openNativeBackend({ threads })] }),
+    ...(backend === "native" && {
+      backends: [openNativeBackend({ threads })],
+      decode: openNativeDecoder(),
+    }),
   });
   return {
     prepare({ id }) {
