@@ -14,6 +14,7 @@ import {
   type CrossEntropyParams,
   type DenseParams,
 } from "./cross_entropy_loss.ts";
+import { breather } from "./breather.ts";
 import { TrainerError } from "./errors.ts";
 import { Random } from "./random.ts";
 import {
@@ -168,9 +169,6 @@ export async function fitHead(
 /** Rows of a validation batch: few enough to be small in memory, enough to be fast. */
 const VALIDATION_ROWS = 2048;
 
-/** The event loop gets its turn this often, for Ctrl-C and progress. */
-const BREATH_MS = 50;
-
 type Settings = Required<Omit<FitOptions, "onEpoch" | "signal">>;
 
 /** The options, with the defaults that follow from the data's size. */
@@ -319,18 +317,6 @@ function finite(loss: number, epoch: number, { learningRate }: Settings): number
     `Cannot fit the head: the loss became ${loss} in epoch ${epoch}, at learning rate ` +
       `${learningRate}. Give a lower one`,
   );
-}
-
-/** Lets the event loop have its turn now and then, and ends the work when told to. */
-function breather(signal: AbortSignal | undefined): () => Promise<void> {
-  let last = performance.now();
-  return async () => {
-    if (performance.now() - last > BREATH_MS) {
-      await new Promise((resolve) => setTimeout(resolve));
-      last = performance.now();
-    }
-    signal?.throwIfAborted();
-  };
 }
 
 /** Reads the weights, which stay, and lets the first layer take raw embeddings. */

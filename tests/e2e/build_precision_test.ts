@@ -107,6 +107,15 @@ Deno.test("build --with-text makes an int8 text encoder that is near the float o
   assert.equal(predictions[0].scores.length, 2);
   await classifier.close();
 
+  const path = `${out}/text/encoder.onnx`;
+  await Deno.writeFile(
+    path,
+    (await Deno.readFile(path)).map((byte, i) => i === 99 ? byte ^ 1 : byte),
+  );
+  const assets = await runTask("worker:assets", ["--bundle", out]);
+  assert.equal(assets.code, 1, "a Worker gets no damaged text encoder");
+  assert.match(assets.stderr, /text\/encoder\.onnx has the SHA-256/);
+
   const near = await build(model, `${folder}/float_text`, "--with-text", "--target-cosine=0.9999");
   assert.equal(near.code, 0, near.stderr);
   assert.match(near.stderr, /the float one is taken/);

@@ -43,7 +43,16 @@ async function main(): Promise<void> {
   if ("help" in line) return console.log(line.help);
   const folder = bundleFolder(line.values.bundle);
   const bundle = await openBundle(folderSource(folder));
-  for (const encoder of bundle.manifest.encoders) await bundle.readEncoder(encoder);
+  const { encoders, textEncoder } = bundle.manifest;
+  // Heads and prompts were checked when the bundle was opened, and may be missing; these may not.
+  for (const { file, externalData = [] } of [...encoders, ...(textEncoder ? [textEncoder] : [])]) {
+    for (const needed of [file, ...externalData]) await bundle.readFile(needed);
+  }
+  if (textEncoder) {
+    for (const needed of [textEncoder.tokenizer, textEncoder.tokenizerConfig]) {
+      await bundle.readFile(needed);
+    }
+  }
   for (const { part, fault, detail } of bundle.faults) {
     if (fault === "invalid") throw new ClipEError("invalid-bundle", `${part}: ${detail}`);
     console.warn(`${fault} ${part}: ${detail}`);
