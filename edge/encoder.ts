@@ -7,16 +7,7 @@ import { ClipEError } from "@clip-e/shared";
 import type { BackendName, OpenModelOptions } from "./backend/backend.ts";
 import { wasmBackend } from "./backend/wasm.ts";
 
-export type {
-  Backend,
-  BackendName,
-  ExternalData,
-  InputTensor,
-  OpenModelOptions,
-  OutputTensor,
-  Session,
-} from "./backend/backend.ts";
-export { wasmBackend } from "./backend/wasm.ts";
+export * from "./backend/mod.ts";
 
 /** An open encoder. */
 export interface Encoder {

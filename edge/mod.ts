@@ -8,16 +8,7 @@
 export type { BundleSource, PartFault } from "@clip-e/shared";
 export { APP_DEFAULTS, type AppOptions, createApp, type EdgeApp } from "./app/app.ts";
 export type { PageSource } from "./app/page.ts";
-export type {
-  Backend,
-  BackendName,
-  ExternalData,
-  InputTensor,
-  OpenModelOptions,
-  OutputTensor,
-  Session,
-} from "./backend/backend.ts";
-export { wasmBackend } from "./backend/wasm.ts";
+export * from "./backend/mod.ts";
 export {
   type Classification,
   type Classifier,

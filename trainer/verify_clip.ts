@@ -15,6 +15,7 @@ import { decodeFile } from "./decode_file.ts";
 import { openEncoderFile } from "./encoder_file.ts";
 import { TrainerError } from "./errors.ts";
 import { fail } from "./fail.ts";
+import { median } from "./fidelity_cosines.ts";
 import { userPath } from "./user_path.ts";
 
 /** Of OpenAI's README, with the picture `CLIP.png` of its repository. */
@@ -94,10 +95,6 @@ async function encodeTexts(text: TextEncoderFiles): Promise<Prompts> {
   } finally {
     await encoder.close();
   }
-}
-
-function median(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];
 }
 
 async function run(options: Options): Promise<Verification> {

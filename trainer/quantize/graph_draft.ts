@@ -18,7 +18,7 @@ import {
 import { namesIn, readsOf, withoutUnread } from "./graph_names.ts";
 import { attributeOf, makeNode } from "./make_node.ts";
 import {
-  type ExternalData,
+  type ExternalReader,
   graphOf,
   type OnnxModel,
   opsetOf,
@@ -46,7 +46,7 @@ export class GraphDraft {
   /** The original's nodes, but for those that only hold a tensor: these are initializers here. */
   readonly sources: readonly NodeProto[];
   /** Reads weights that lie elsewhere. */
-  readonly external: ExternalData;
+  readonly external: ExternalReader;
   /** Quantised weights of earlier drafts of the same model. */
   readonly cache: WeightCache;
   readonly #proto: ModelProto;

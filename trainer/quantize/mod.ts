@@ -7,7 +7,7 @@
 
 export { findKept } from "./find_kept.ts";
 export { type ModelFiles, modelFiles } from "./model_files.ts";
-export { type ExternalData, NO_EXTERNAL_DATA, type OnnxModel } from "./onnx_model.ts";
+export { type ExternalReader, NO_EXTERNAL_DATA, type OnnxModel } from "./onnx_model.ts";
 export { makeProbe, type Probe } from "./probe_model.ts";
 export {
   QUANTIZE_MODES,

@@ -14,7 +14,7 @@ import {
 import { TrainerError } from "../errors.ts";
 
 /** Weights that lie beside a model's file, in files that it names. */
-export interface ExternalData {
+export interface ExternalReader {
   /**
    * Reads a part of such a file.
    *
@@ -31,11 +31,11 @@ export interface OnnxModel {
   /** Its messages; initializers are views of the file that they were read from. */
   readonly proto: ModelProto;
   /** Reads the weights that lie elsewhere. */
-  readonly external: ExternalData;
+  readonly external: ExternalReader;
 }
 
 /** Of a model that comes alone. */
-export const NO_EXTERNAL_DATA: ExternalData = {
+export const NO_EXTERNAL_DATA: ExternalReader = {
   read: (location) =>
     Promise.reject(
       new TrainerError(`Cannot read the weights: they lie in ${location}, which was not given`),

@@ -5,7 +5,7 @@
 import { create } from "@bufbuild/protobuf";
 import { type TensorProto, TensorProto_DataType as DataType, TensorProtoSchema } from "onnx-buf";
 import { TrainerError } from "../errors.ts";
-import { type ExternalData, isExternal } from "./onnx_model.ts";
+import { type ExternalReader, isExternal } from "./onnx_model.ts";
 
 /** Bits of one element; those of types that are not here, strings above all, have no fixed size. */
 const BITS: ReadonlyMap<number, number> = new Map([
@@ -62,7 +62,10 @@ export function byteLength(tensor: TensorProto): number {
  *
  * @throws {TrainerError} when there are more or fewer than its shape says
  */
-export async function readBytes(tensor: TensorProto, external: ExternalData): Promise<Uint8Array> {
+export async function readBytes(
+  tensor: TensorProto,
+  external: ExternalReader,
+): Promise<Uint8Array> {
   const length = byteLength(tensor);
   const bytes = isExternal(tensor) ? await readExternal(tensor, length, external) : tensor.rawData;
   if (bytes.length !== length) {
@@ -77,7 +80,7 @@ export async function readBytes(tensor: TensorProto, external: ExternalData): Pr
 async function readExternal(
   tensor: TensorProto,
   length: number,
-  external: ExternalData,
+  external: ExternalReader,
 ): Promise<Uint8Array> {
   const entries = new Map(tensor.externalData.map(({ key, value }) => [key, value]));
   const location = entries.get("location");
@@ -97,7 +100,7 @@ async function readExternal(
  */
 export async function readFiniteFloats(
   tensor: TensorProto,
-  external: ExternalData,
+  external: ExternalReader,
 ): Promise<Float32Array> {
   const floats = await readFloats(tensor, external);
   const i = floats.findIndex((value) => !Number.isFinite(value));
@@ -119,7 +122,7 @@ export async function readFiniteFloats(
  */
 export async function readFloats(
   tensor: TensorProto,
-  external: ExternalData,
+  external: ExternalReader,
 ): Promise<Float32Array> {
   const inFields = tensor.floatData.length || tensor.int32Data.length;
   if (inFields > 0 && inFields !== sizeOf(shapeOf(tensor))) {

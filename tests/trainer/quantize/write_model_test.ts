@@ -3,7 +3,7 @@ import { TensorProto_DataLocation as DataLocation } from "onnx-buf";
 import { TrainerError } from "../../../trainer/errors.ts";
 import { OnnxGraph } from "../../../trainer/onnx_graph.ts";
 import {
-  type ExternalData,
+  type ExternalReader,
   layOutModel,
   type OnnxModel,
   QUANTIZE_MODES,
@@ -39,7 +39,7 @@ function twice(where?: { readonly location: string; readonly offset: number }): 
 /** Files in memory, and what was read of them. */
 function filesOf(files: Readonly<Record<string, Uint8Array>>) {
   const reads: string[] = [];
-  const external: ExternalData = {
+  const external: ExternalReader = {
     read(location, offset, length) {
       reads.push(`${location} ${offset} ${length}`);
       const bytes = files[location].subarray(offset, offset + length);

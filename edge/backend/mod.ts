@@ -1,0 +1,8 @@
+/**
+ * What runs ONNX models: the interface, and the backend that runs everywhere.
+ *
+ * @module
+ */
+
+export * from "./backend.ts";
+export { wasmBackend } from "./wasm.ts";
