@@ -2,12 +2,13 @@
  * What a classifier says of its model: which taxonomies it serves, by which methods, and which of those cannot be used.
  */
 
-import type {
-  Bundle,
-  ManifestMethod,
-  ManifestTaxonomy,
-  Normalization,
-  PartFault,
+import {
+  type Bundle,
+  labelCount,
+  type ManifestMethod,
+  type ManifestTaxonomy,
+  type Normalization,
+  type PartFault,
 } from "@clip-e/shared";
 
 /** The ways from an embedding to scores. */
@@ -135,8 +136,7 @@ function findFault(
   if (entry.method !== "cross-entropy" && !prompts) return missing(`prompts/${id}`);
 
   const fits = {
-    "cross-entropy": () =>
-      head?.kind === "cross-entropy" && Math.max(head.preds.units, 2) === labels.length,
+    "cross-entropy": () => head?.kind === "cross-entropy" && labelCount(head) === labels.length,
     "contrastive": () => head?.kind === "contrastive" && head.img_fc2.units === prompts?.size,
     "zero-shot": () => prompts?.size === bundle.manifest.embeddingSpace.size,
   }[entry.method as Method];

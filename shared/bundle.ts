@@ -6,9 +6,9 @@
  * encoder refuses the whole bundle.
  */
 
-import type { Dense } from "./dense.ts";
 import { ClipEError } from "./errors.ts";
 import type { Head } from "./head.ts";
+import { isHeadKind, readHead } from "./head_file.ts";
 import {
   type BundleFile,
   type Manifest,
@@ -16,7 +16,8 @@ import {
   type ManifestEncoder,
   parseManifest,
 } from "./manifest.ts";
-import { readSafetensors, type Tensor, writeSafetensors } from "./safetensors.ts";
+import { requireTensor, unusable } from "./require_tensor.ts";
+import { readSafetensors, writeSafetensors } from "./safetensors.ts";
 import { sha256 } from "./sha256.ts";
 import type { Prompts } from "./zero_shot.ts";
 
@@ -127,7 +128,7 @@ export async function openBundle(
     await part("model card", manifest.modelCard, (bytes) => new TextDecoder().decode(bytes));
 
   const golden = await requireFile(source, manifest.golden.file);
-  const goldenEmbedding = tensor(readSafetensors(golden), "embedding", [size]);
+  const goldenEmbedding = requireTensor(readSafetensors(golden), "embedding", [size]);
 
   return {
     manifest,
@@ -190,36 +191,11 @@ async function requireFile(
   return bytes;
 }
 
-/** Reads a head's file, with tensors named after the authors' layers. */
-function readHead(kind: Head["kind"], bytes: Uint8Array, size: number): Head {
-  const tensors = readSafetensors(bytes);
-  const img_fc1 = readDense(tensors, "img_fc1", size);
-  return kind === "cross-entropy"
-    ? { kind, img_fc1, preds: readDense(tensors, "preds", img_fc1.units) }
-    : { kind, img_fc1, img_fc2: readDense(tensors, "img_fc2", img_fc1.units) };
-}
-
-function isHeadKind(kind: string): kind is Head["kind"] {
-  return kind === "cross-entropy" || kind === "contrastive";
-}
-
-function readDense(tensors: ReadonlyMap<string, Tensor>, layer: string, inputs: number): Dense {
-  const kernel = tensors.get(`${layer}.kernel`);
-  const units = kernel?.shape[1];
-  if (!kernel || units === undefined) throw unusable(`there is no matrix ${layer}.kernel`);
-  return {
-    inputs,
-    units,
-    kernel: tensor(tensors, `${layer}.kernel`, [inputs, units]),
-    bias: tensor(tensors, `${layer}.bias`, [units]),
-  };
-}
-
 /** Reads prompt embeddings and makes them unit vectors, which 16-bit floats no longer quite are. */
 function readPrompts(bytes: Uint8Array, count: number): Prompts {
   const tensors = readSafetensors(bytes);
   const size = tensors.get("prompts")?.shape[1] ?? 0;
-  const vectors = tensor(tensors, "prompts", [count, size]);
+  const vectors = requireTensor(tensors, "prompts", [count, size]);
   for (let k = 0; k < count; k++) {
     const vector = vectors.subarray(k * size, (k + 1) * size);
     const norm = Math.hypot(...vector);
@@ -227,45 +203,6 @@ function readPrompts(bytes: Uint8Array, count: number): Prompts {
     for (let i = 0; i < size; i++) vector[i] /= norm;
   }
   return { count, size, vectors };
-}
-
-/** A tensor of the expected shape whose numbers are all finite. */
-function tensor(
-  tensors: ReadonlyMap<string, Tensor>,
-  name: string,
-  shape: readonly number[],
-): Float32Array {
-  const found = tensors.get(name);
-  if (!found) throw unusable(`there is no tensor ${name}`);
-  if (found.shape.join() !== shape.join()) {
-    throw unusable(`${name} has the shape [${found.shape}], expected [${shape}]`);
-  }
-  if (!found.data.every(Number.isFinite)) {
-    throw unusable(`${name} holds a number that is not finite`);
-  }
-  return found.data;
-}
-
-function unusable(why: string, cause?: unknown): ClipEError {
-  return new ClipEError("invalid-bundle", `Cannot use the bundle: ${why}`, { cause });
-}
-
-/**
- * A head as a file of a bundle.
- *
- * @param head the head
- * @returns safetensors, with tensors named after the authors' layers
- */
-export function writeHead(head: Head): Uint8Array<ArrayBuffer> {
-  const layers: Record<string, Dense> = head.kind === "cross-entropy"
-    ? { img_fc1: head.img_fc1, preds: head.preds }
-    : { img_fc1: head.img_fc1, img_fc2: head.img_fc2 };
-  const tensors: Record<string, Tensor> = {};
-  for (const [name, { inputs, units, kernel, bias }] of Object.entries(layers)) {
-    tensors[`${name}.kernel`] = { shape: [inputs, units], data: kernel };
-    tensors[`${name}.bias`] = { shape: [units], data: bias };
-  }
-  return writeSafetensors(tensors);
 }
 
 /**

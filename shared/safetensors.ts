@@ -13,6 +13,24 @@ export interface Tensor {
   readonly data: Float32Array;
 }
 
+/** A tensor of 32-bit integers. */
+export interface IntegerTensor {
+  /** Sizes, outermost first. */
+  readonly shape: readonly number[];
+  /** Row-major. */
+  readonly data: Int32Array;
+}
+
+/** All that a file holds. */
+export interface SafetensorsFile {
+  /** Tensors of floats, by name; 16-bit ones are widened. */
+  readonly tensors: ReadonlyMap<string, Tensor>;
+  /** Tensors of 32-bit integers, by name. */
+  readonly integers: ReadonlyMap<string, IntegerTensor>;
+  /** Text by name; what is not text is left out. */
+  readonly metadata: ReadonlyMap<string, string>;
+}
+
 interface HeaderEntry {
   dtype: string;
   shape: number[];
@@ -21,17 +39,20 @@ interface HeaderEntry {
 
 const MAX_HEADER_BYTES = 16 * 1024 * 1024;
 const SPACE = 0x20;
-/** Of a number of each type that is read. */
-const BYTES: ReadonlyMap<string, number> = new Map([["F32", 4], ["F16", 2]]);
+const METADATA = "__metadata__";
+/** Of a number of each type that is read as floats. */
+const FLOAT_BYTES: ReadonlyMap<string, number> = new Map([["F32", 4], ["F16", 2]]);
 
 /**
- * Writes tensors as 32-bit floats.
+ * Writes tensors of 32-bit floats and integers.
  *
  * @param tensors by name; the file's order is that of the names, so that equal tensors give equal bytes
+ * @param metadata text by name, written in the order of names; by default none
  * @returns the file's bytes
  */
 export function writeSafetensors(
-  tensors: Readonly<Record<string, Tensor>>,
+  tensors: Readonly<Record<string, Tensor | IntegerTensor>>,
+  metadata: Readonly<Record<string, string>> = {},
 ): Uint8Array<ArrayBuffer> {
   const names = Object.keys(tensors).sort();
   const header: Record<string, HeaderEntry> = {};
@@ -40,21 +61,25 @@ export function writeSafetensors(
     const { shape, data } = tensors[name];
     checkLength(name, shape, data.length);
     header[name] = {
-      dtype: "F32",
+      dtype: data instanceof Int32Array ? "I32" : "F32",
       shape: [...shape],
       data_offsets: [end, end + data.byteLength],
     };
     end += data.byteLength;
   }
   // The format asks for tensors aligned to 8 bytes, and allows spaces after the JSON.
-  const json = new TextEncoder().encode(JSON.stringify(header));
+  const about = Object.entries(metadata).sort(([a], [b]) => a < b ? -1 : 1);
+  const json = new TextEncoder().encode(JSON.stringify({
+    ...(about.length > 0 && { [METADATA]: Object.fromEntries(about) }),
+    ...header,
+  }));
   const start = 8 + Math.ceil(json.length / 8) * 8;
   const bytes = new Uint8Array(start + end).fill(SPACE, 8, start);
   new DataView(bytes.buffer).setBigUint64(0, BigInt(start - 8), true);
   bytes.set(json, 8);
   for (const name of names) {
-    const [from] = header[name].data_offsets;
-    new Float32Array(bytes.buffer, start + from, tensors[name].data.length).set(tensors[name].data);
+    const { buffer, byteOffset, byteLength } = tensors[name].data;
+    bytes.set(new Uint8Array(buffer, byteOffset, byteLength), start + header[name].data_offsets[0]);
   }
   return bytes;
 }
@@ -67,17 +92,45 @@ export function writeSafetensors(
  * @throws {ClipEError} `invalid-bundle`, when the bytes are not safetensors or hold another type than F32 and F16
  */
 export function readSafetensors(bytes: Uint8Array): Map<string, Tensor> {
+  const { entries, body } = openFile(bytes);
+  return new Map(Array.from(entries, ([name, entry]) => [name, readFloats(name, entry, body)]));
+}
+
+/**
+ * Reads tensors of floats and of integers, and what the file says of itself.
+ *
+ * @param bytes the file's bytes
+ * @throws {ClipEError} `invalid-bundle`, when the bytes are not safetensors or hold another type than F32, F16 and I32
+ */
+export function readSafetensorsFile(bytes: Uint8Array): SafetensorsFile {
+  const { entries, body, metadata } = openFile(bytes);
+  const tensors = new Map<string, Tensor>();
+  const integers = new Map<string, IntegerTensor>();
+  for (const [name, entry] of entries) {
+    if (entry.dtype === "I32") integers.set(name, readIntegers(name, entry, body));
+    else tensors.set(name, readFloats(name, entry, body));
+  }
+  return { tensors, integers, metadata };
+}
+
+/** A file's header, checked, and the bytes after it. */
+function openFile(bytes: Uint8Array): {
+  entries: Map<string, HeaderEntry>;
+  body: Uint8Array;
+  metadata: Map<string, string>;
+} {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const { header, start } = readHeader(bytes, view);
   const body = bytes.subarray(start);
+  const { [METADATA]: about, ...described } = header;
   const entries = new Map<string, HeaderEntry>();
-  for (const [name, entry] of Object.entries(header)) {
-    if (name === "__metadata__") continue;
+  for (const [name, entry] of Object.entries(described)) {
     if (!isHeaderEntry(entry)) throw broken(`its entry for ${name} is malformed`);
     entries.set(name, entry);
   }
   checkOffsets(entries, body.length);
-  return new Map([...entries].map(([name, entry]) => [name, readTensor(name, entry, body)]));
+  const texts = Object.entries(about ?? {}).filter(([, text]) => typeof text === "string");
+  return { entries, body, metadata: new Map(texts) };
 }
 
 function readHeader(
@@ -130,18 +183,30 @@ function checkOffsets(entries: ReadonlyMap<string, HeaderEntry>, length: number)
 }
 
 /** `body` holds the bytes after the header. Every host of WebAssembly is little-endian, as the format is. */
-function readTensor(name: string, entry: HeaderEntry, body: Uint8Array): Tensor {
-  const [from, to] = entry.data_offsets;
-  const size = BYTES.get(entry.dtype);
+function readFloats(
+  name: string,
+  { dtype, shape, data_offsets: [from, to] }: HeaderEntry,
+  body: Uint8Array,
+): Tensor {
+  const size = FLOAT_BYTES.get(dtype);
   if (size === undefined) {
-    throw broken(`${name} is of type ${entry.dtype}, and only F32 and F16 are read`);
+    throw broken(`${name} is of type ${dtype}, and only F32 and F16 are read as floats`);
   }
-  checkLength(name, entry.shape, (to - from) / size);
+  checkLength(name, shape, (to - from) / size);
   const { buffer } = body.slice(from, to);
   const data = size === 4
     ? new Float32Array(buffer)
     : Float32Array.from(new Uint16Array(buffer), halfToFloat);
-  return { shape: entry.shape, data };
+  return { shape, data };
+}
+
+function readIntegers(
+  name: string,
+  { shape, data_offsets: [from, to] }: HeaderEntry,
+  body: Uint8Array,
+): IntegerTensor {
+  checkLength(name, shape, (to - from) / Int32Array.BYTES_PER_ELEMENT);
+  return { shape, data: new Int32Array(body.slice(from, to).buffer) };
 }
 
 /** IEEE 754 binary16 to a number. */

@@ -1,4 +1,9 @@
-import { readSafetensors, type Tensor, writeSafetensors } from "@clip-e/shared";
+import {
+  readSafetensors,
+  readSafetensorsFile,
+  type Tensor,
+  writeSafetensors,
+} from "@clip-e/shared";
 import assert from "node:assert/strict";
 import { seededRandom } from "../random.ts";
 
@@ -314,4 +319,53 @@ Deno.test("readSafetensors() throws nothing but a ClipEError on damaged files", 
       assert.equal(error instanceof Error && error.name, "ClipEError", `${error}`);
     }
   }
+});
+
+Deno.test("readSafetensorsFile() reads floats, integers and metadata as they were written", () => {
+  const floats = { shape: [2], data: Float32Array.of(1.5, -2) };
+  const integers = { shape: [2, 2], data: Int32Array.of(-1, 0, 2 ** 31 - 1, -(2 ** 31)) };
+  const bytes = writeSafetensors({ floats, integers }, { zeal: "Größe", about: "" });
+  const read = readSafetensorsFile(bytes);
+  assert.deepEqual(read.tensors, new Map([["floats", floats]]));
+  assert.deepEqual(read.integers, new Map([["integers", integers]]));
+  assert.deepEqual(read.metadata, new Map([["about", ""], ["zeal", "Größe"]]));
+  assert.equal(JSON.parse(headerOf(bytes).text).integers.dtype, "I32");
+});
+
+Deno.test("writeSafetensors() gives the same bytes whatever the order of metadata, and none for none", () => {
+  const x = { shape: [1], data: Float32Array.of(1) };
+  assert.deepEqual(
+    writeSafetensors({ x }, { a: "1", b: "2" }),
+    writeSafetensors({ x }, { b: "2", a: "1" }),
+  );
+  assert.ok(!headerOf(writeSafetensors({ x }, {})).text.includes("__metadata__"));
+});
+
+Deno.test("writeSafetensors() copies a view's own integers, not all of its memory", () => {
+  const data = Int32Array.of(1, 2, 3, 4).subarray(1, 3);
+  const { integers } = readSafetensorsFile(writeSafetensors({ x: { shape: [2], data } }));
+  assert.deepEqual(integers.get("x")?.data, Int32Array.of(2, 3));
+});
+
+Deno.test("readSafetensorsFile() leaves out metadata that is not text, and refuses other types", () => {
+  const body = new Uint8Array(8);
+  const mixed = { a: "text", b: 1, c: null };
+  const read = readSafetensorsFile(file({ __metadata__: mixed, x: entry([0, 8]) }, body));
+  assert.deepEqual(read.metadata, new Map([["a", "text"]]));
+  assert.throws(() => readSafetensorsFile(file({ x: entry([0, 8], [1], "I64") }, body)), {
+    code: "invalid-bundle",
+    message: /x is of type I64, and only F32 and F16 are read as floats/,
+  });
+  assert.throws(() => readSafetensorsFile(file({ x: entry([0, 8], [3], "I32") }, body)), {
+    code: "invalid-bundle",
+    message: /x has 2 numbers, its shape \[3\] another count/,
+  });
+});
+
+Deno.test("readSafetensors() refuses integers, of which it would not know what they count", () => {
+  const data = Int32Array.of(1);
+  assert.throws(() => readSafetensors(writeSafetensors({ x: { shape: [1], data } })), {
+    code: "invalid-bundle",
+    message: /x is of type I32, and only F32 and F16 are read/,
+  });
 });
