@@ -36,6 +36,15 @@ export interface ManifestParity {
   cosineMedian: number;
   /** Over how many pictures. */
   pictures: number;
+  /**
+   * By taxonomy, the share of the pictures whose best label by prompts is the float encoder's: the least over the backends
+   * that it was measured on. Absent from older bundles, as are the fields below.
+   */
+  agreement?: { taxonomy: string; share: number }[] | undefined;
+  /** By backend, its median time as a part of the float encoder's, on the machine that made it. */
+  latency?: { backend: string; ratio: number }[] | undefined;
+  /** The nodes that stayed in floats, and their part of the weights that could be quantised; absent where none did. */
+  kept?: { nodes: string[]; share: number } | undefined;
 }
 
 /** One variant of the encoder. */
@@ -160,6 +169,7 @@ const id = z.string().regex(/^[a-z0-9][a-z0-9._-]*$/, "must be lower-case letter
 const rgb = z.tuple([z.number(), z.number(), z.number()]);
 const positive = z.number().positive();
 const count = z.int().positive();
+const share = z.number().min(0).max(1);
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/, "must be 64 hexadecimal digits");
 const file = z.object({
   // A path stays inside the bundle.
@@ -187,6 +197,9 @@ const encoder = z.object({
     cosineMin: z.number(),
     cosineMedian: z.number(),
     pictures: count,
+    agreement: z.array(z.object({ taxonomy: id, share })).optional(),
+    latency: z.array(z.object({ backend: z.string(), ratio: z.number().nonnegative() })).optional(),
+    kept: z.object({ nodes: z.array(z.string()).min(1), share }).optional(),
   }).optional(),
   backends: z.array(z.string()).min(1),
   input: z.object({ resize: count, crop: count })

@@ -1,9 +1,9 @@
 /**
  * `deno task build`: a CLIP model in, a bundle out that answers zero-shot, without any training. The straight line:
- * model files -> encoder -> text encoder -> prompt embeddings -> bundle.
+ * model files -> encoder -> text encoder -> prompt embeddings -> variants of the encoder -> bundle.
  */
 
-import { type Label, type Manifest, sha256, TAXONOMIES, type Taxonomy } from "@clip-e/shared";
+import { type Label, type Scoring, sha256, TAXONOMIES, type Taxonomy } from "@clip-e/shared";
 import { type FlagValues, readCommandLine, UsageError } from "@clip-e/shared/command-line";
 import { basename, dirname } from "node:path";
 import { breather } from "./breather.ts";
@@ -16,22 +16,17 @@ import {
   withPrompts,
   withTextEncoder,
 } from "./bundle_draft.ts";
+import { type BuildReport, formatBuild } from "./build_summary.ts";
+import { buildVariants, readVariantPictures } from "./build_variants.ts";
 import { readBundleFolder, writeBundleFolder } from "./bundle_folder.ts";
 import { type ClipModelFiles, findClipModel, readClipConfig } from "./clip_model.ts";
 import { DEFAULT_LOGIT_SCALE, findClipScoring } from "./clip_scoring.ts";
-import { openClipTextEncoder, readTextEncoderFiles } from "./clip_text.ts";
-import { compilePrompts } from "./compile_prompts.ts";
-import { type EncoderFile, openEncoderFile } from "./encoder_file.ts";
+import { readTextEncoderFiles } from "./clip_text.ts";
+import { type CompiledTaxonomy, compileTaxonomies } from "./compile_taxonomies.ts";
+import { openEncoderFile } from "./encoder_file.ts";
 import { TrainerError } from "./errors.ts";
-import {
-  type EncoderVariant,
-  makeEncoderVariant,
-  type Precision,
-  PRECISIONS,
-} from "./encoder_variants.ts";
+import { type Precision, PRECISIONS } from "./encoder_variants.ts";
 import { fail } from "./fail.ts";
-import { findBackends } from "./find_backends.ts";
-import { readPictures } from "./fidelity_inputs.ts";
 import { onnxPrecision } from "./onnx_precision.ts";
 import { spread } from "./spread.ts";
 import { findKnownModel, KNOWN_MODELS } from "./known_models.ts";
@@ -50,6 +45,9 @@ function listKnownModels(): string {
   );
   return lines.join("\n");
 }
+
+/** WebAssembly and native take the first, WebGPU the other. */
+const DEFAULT_PRECISIONS = ["int8", "float16"] as const;
 
 const COMMAND = {
   name: "deno task build",
@@ -94,9 +92,9 @@ const COMMAND = {
     precision: {
       kind: "strings",
       value: "NAME",
-      help: `Of the encoder: ${
-        PRECISIONS.join(", ")
-      }; several make several variants (default: int8)`,
+      help: `Of the encoder: ${PRECISIONS.join(", ")}; several make several variants (default: ${
+        DEFAULT_PRECISIONS.join(" and ")
+      })`,
     },
     targetCosine: {
       kind: "number",
@@ -108,7 +106,8 @@ const COMMAND = {
     pictures: {
       kind: "string",
       value: "DIR",
-      help: "To measure that by, such as those that will be asked about (default: the project's)",
+      help:
+        "To measure that by, up to 64, such as will be asked about (default: the project's own)",
     },
     name: { kind: "string", value: "NAME", help: "Of the bundle (default: its folder's)" },
     license: { kind: "string", value: "TEXT", help: "Of the weights (default: as the hub says)" },
@@ -117,14 +116,6 @@ const COMMAND = {
 } as const;
 
 type Options = FlagValues<typeof COMMAND.flags>;
-
-/** What came of a build. */
-interface BuildReport {
-  readonly encoders: Manifest["encoders"];
-  readonly bundle: { readonly folder: string; readonly digest: string };
-  readonly space: string;
-  readonly taxonomies: readonly string[];
-}
 
 /** Finds the model's files, with a bar for each that has to be fetched. */
 async function find(
@@ -160,33 +151,18 @@ function withPromptsOf(
   return { id, title, labels: labels.map((label) => ({ ...label, prompts: prompts(label) })) };
 }
 
-async function addZeroShot(
+/** Puts taxonomies in, each answered by its prompts. */
+async function withZeroShot(
   draft: BundleDraft,
-  taxonomies: readonly Taxonomy<PromptedLabel>[],
-  text: TextEncoderFiles,
-  signal: AbortSignal,
+  compiled: readonly CompiledTaxonomy[],
+  scoring: Scoring,
 ): Promise<BundleDraft> {
-  const encoder = await openClipTextEncoder(text);
-  const breathe = breather(signal);
-  const count = taxonomies.flatMap(({ labels }) => labels.flatMap(({ prompts }) => prompts)).length;
-  const progress = startProgress("Encoding prompts", count);
-  try {
-    let next = draft;
-    for (const taxonomy of taxonomies) {
-      const texts = taxonomy.labels.map(({ prompts }) => prompts);
-      const prompts = await compilePrompts(texts, encoder, async () => {
-        progress.step();
-        await breathe();
-      });
-      checkSize(prompts.size, draft.manifest.embeddingSpace.size);
-      next = await withPrompts(next, taxonomy.id, texts, prompts);
-      next = withMethod(next, taxonomy, { method: "zero-shot", ...text.scoring });
-    }
-    return next;
-  } finally {
-    await progress.stop();
-    await encoder.close();
+  let next = draft;
+  for (const { taxonomy, texts, prompts } of compiled) {
+    next = await withPrompts(next, taxonomy.id, texts, prompts);
+    next = withMethod(next, taxonomy, { method: "zero-shot", ...scoring });
   }
+  return next;
 }
 
 /** More say little more. */
@@ -218,49 +194,13 @@ async function addTextEncoder(
   return await withTextEncoder(draft, float);
 }
 
-function checkSize(text: number, image: number): void {
-  if (text === image) return;
-  throw new TrainerError(
-    `The text encoder gives ${text} numbers and the image encoder ${image}: they are not of one model`,
-  );
-}
-
-function readPrecisions(names: readonly string[]): Precision[] {
+function readPrecisions(names: readonly string[]): readonly Precision[] {
   const precisions = names.map((name) => {
     const known = PRECISIONS.find((known) => known === name);
     if (known) return known;
     throw new UsageError(`--precision must be ${PRECISIONS.join(", ")}, got ${name}`);
   });
-  return precisions.length > 0 ? [...new Set(precisions)] : ["int8"];
-}
-
-/** More say little more. */
-const MAX_PICTURES = 12;
-
-/** The encoder's variants, or the encoder itself where somebody quantised it already. */
-async function makeVariants(
-  vision: EncoderFile,
-  precisions: readonly Precision[],
-  { targetCosine, pictures: folder }: Options,
-  signal: AbortSignal,
-): Promise<EncoderVariant[] | undefined> {
-  const given = onnxPrecision(vision.bytes);
-  if (given !== "float32") {
-    console.error(`The model's encoder is ${given} already, and is taken as it is`);
-    return undefined;
-  }
-  const { crop, inputs } = await readPictures(vision.preprocessing, {
-    pictures: folder === undefined ? undefined : userPath(folder),
-  });
-  const pictures = { crop, inputs: spread(inputs, MAX_PICTURES) };
-  const backends = findBackends();
-  const variants: EncoderVariant[] = [];
-  for (const precision of precisions) {
-    if (precision !== "float32") console.error(`Making the ${precision} encoder`);
-    const how = { targetCosine, backends, signal };
-    variants.push(await makeEncoderVariant(vision, precision, pictures, how));
-  }
-  return variants;
+  return precisions.length > 0 ? [...new Set(precisions)] : DEFAULT_PRECISIONS;
 }
 
 /** The hub's word on the repository, unless that is but `other`; then what is known of the weights. */
@@ -314,28 +254,42 @@ async function run(options: Options, signal: AbortSignal): Promise<BuildReport> 
         ? " Each label is scored on its own: scores do not sum to 1."
         : ""),
   };
-  const begun = await beginBundle(
-    vision,
-    identity,
-    await makeVariants(vision, precisions, options, signal),
-  );
+  // The encoder has run; its memory is wanted for what is made of it.
   await vision.encoder.close();
-  const builtIn = TAXONOMIES.map((taxonomy) => withPromptsOf(template, taxonomy));
-  const taxonomies = [...builtIn, ...own];
-  const text = await readTextEncoderFiles(files, scoring);
-  const prompted = await addZeroShot(begun, taxonomies, text, signal);
+  const given = onnxPrecision(vision.bytes);
+  const wanted = given === "float32" ? precisions : [];
+  if (wanted.length === 0) {
+    console.error(`The model's encoder is ${given} already, and is taken as it is`);
+  }
+  const pictures = await readVariantPictures(vision, wanted, options.pictures);
+  const taxonomies = [...TAXONOMIES.map((taxonomy) => withPromptsOf(template, taxonomy)), ...own];
+  const readText = () => readTextEncoderFiles(files, scoring);
+  const { length: size } = vision.goldenEmbedding;
+  const compiled = await compileTaxonomies(taxonomies, await readText(), size, signal);
+  const variants = await buildVariants(vision, wanted, pictures, {
+    targetCosine: options.targetCosine,
+    prompts: new Map(compiled.map(({ taxonomy, prompts }) => [taxonomy.id, prompts])),
+    signal,
+  });
+  const begun = await beginBundle(vision, identity, wanted.length > 0 ? variants : undefined);
+  const prompted = await withZeroShot(begun, compiled, scoring);
   const draft = options.withText
-    ? await addTextEncoder(prompted, text, precisions, options, signal)
+    ? await addTextEncoder(prompted, await readText(), precisions, options, signal)
     : prompted;
   const written = await finishBundle(draft);
   signal.throwIfAborted();
   await writeBundleFolder(folder, written);
   const manifest = written.get("manifest.json") ?? new Uint8Array();
+  const { encoders, textEncoder, embeddingSpace } = draft.manifest;
   return {
     bundle: { folder: out, digest: `sha256:${await sha256(manifest)}` },
-    space: draft.manifest.embeddingSpace.id,
+    space: embeddingSpace.id,
     taxonomies: taxonomies.map(({ id }) => id),
-    encoders: draft.manifest.encoders,
+    encoders: encoders.map((encoder, i) => {
+      const { fidelity, search } = variants[i] ?? {};
+      return { ...encoder, ...(fidelity && { fidelity }), ...(search && { search }) };
+    }),
+    textEncoder,
   };
 }
 
@@ -347,18 +301,7 @@ async function main(): Promise<void> {
     stop.abort(new TrainerError("Stopped. What was fetched is kept: run it again to go on"));
   });
   const report = await run(line.values, stop.signal);
-  const { bundle, space, taxonomies, encoders } = report;
-  if (line.values.json) console.log(JSON.stringify(report));
-  else {
-    console.log(`Bundle     ${bundle.folder} (${bundle.digest.slice(0, 19)})`);
-    console.log(`Space      ${space}`);
-    for (const { precision, file, parity } of encoders) {
-      const megabytes = (file.bytes / 1e6).toFixed(1);
-      const cosine = parity ? `, cosine to float at least ${parity.cosineMin.toFixed(4)}` : "";
-      console.log(`Encoder    ${precision}, ${megabytes} MB${cosine}`);
-    }
-    console.log(`Zero-shot  ${taxonomies.join(", ")}`);
-  }
+  console.log(line.values.json ? JSON.stringify(report) : formatBuild(report));
 }
 
 if (import.meta.main) {

@@ -3,13 +3,14 @@
  * for WebGPU. What a variant cost is measured here, where the float encoder is at hand, and goes into the manifest.
  */
 
-import { type Backend, openEncoder, wasmBackend } from "@clip-e/edge/encoder";
-import { goldenInput, type ManifestParity, relativeDistance } from "@clip-e/shared";
+import { wasmBackend } from "@clip-e/edge/encoder";
+import type { ManifestParity } from "@clip-e/shared";
 import type { EncoderFile } from "./encoder_file.ts";
+import { leastCosine, type MeasuredEncoder, measureParity } from "./encoder_parity.ts";
 import { TrainerError } from "./errors.ts";
-import { measureFidelity } from "./fidelity.ts";
+import { type Fidelity, type FidelityOptions, measureFidelity } from "./fidelity.ts";
 import type { PictureInputs } from "./fidelity_encoder.ts";
-import { quantizeToTarget } from "./fidelity_target.ts";
+import { quantizeToTarget, type TargetSearch } from "./fidelity_target.ts";
 import {
   type ModelFiles,
   modelFiles,
@@ -17,6 +18,7 @@ import {
   quantizeModel,
   readModel,
 } from "./quantize/mod.ts";
+import { spread } from "./spread.ts";
 
 /** What a variant's weights are. */
 export const PRECISIONS = ["int8", "float16", "float32"] as const;
@@ -39,18 +41,18 @@ export interface EncoderVariant extends ModelFiles {
   readonly backends: readonly string[];
   /** How near it is to the float encoder; absent for that one. */
   readonly parity?: ManifestParity;
+  /** The same on each backend. */
+  readonly fidelity?: Fidelity;
+  /** What stayed in floats for the target's sake, of one in integers. */
+  readonly search?: TargetSearch;
 }
 
 /** Options of {@linkcode makeEncoderVariant}. */
-export interface EncoderVariantOptions {
+export interface EncoderVariantOptions extends Partial<FidelityOptions> {
   /** The least cosine of an 8-bit embedding to the float one: layers that hurt more stay in floats. */
   readonly targetCosine: number;
-  /** To measure on, fastest first; WebAssembly by default. */
-  readonly backends?: readonly Backend[];
   /** Told of each step, in words. */
   readonly onStep?: (words: string) => void;
-  /** Ends the work: its reason is thrown. */
-  readonly signal?: AbortSignal;
 }
 
 /**
@@ -59,7 +61,7 @@ export interface EncoderVariantOptions {
  * @param float the encoder, in 32-bit floats
  * @param precision of the variant
  * @param pictures to measure by
- * @param options what to reach
+ * @param options what to reach, and where to measure: WebAssembly by default
  * @throws {TrainerError} when the target cannot be met
  */
 export async function makeEncoderVariant(
@@ -69,25 +71,59 @@ export async function makeEncoderVariant(
   options: EncoderVariantOptions,
 ): Promise<EncoderVariant> {
   const { bytes, externalData } = float;
-  const backends = BACKENDS[precision];
-  if (precision === "float32") return { bytes, externalData, precision, backends };
-  const model = openModel(float);
+  const about = { precision, backends: BACKENDS[precision] };
+  if (precision === "float32") return { bytes, externalData, ...about };
+  const measured = { backends: [wasmBackend], ...options };
   const made = precision === "int8"
-    ? await quantizeToInt8(model, pictures, options)
-    : (await quantizeModel(model, { mode: "fp16" })).model;
-  const files = await modelFiles(made);
-  const parity = await measureParity(float, files, pictures, options);
-  return { ...files, precision, backends, parity };
+    ? await makeInt8(float, pictures, measured)
+    : await makeFloat16(float, pictures, measured);
+  const parity = await measureParity(float, made, measured.backends);
+  const { files, ...reports } = made;
+  return { ...files, ...about, ...reports, parity };
+}
+
+type Measuring = EncoderVariantOptions & FidelityOptions;
+
+async function makeFloat16(
+  float: EncoderFile,
+  pictures: PictureInputs,
+  options: FidelityOptions,
+): Promise<MeasuredEncoder> {
+  const { model } = await quantizeModel(openModel(float), { mode: "fp16" });
+  const files = await modelFiles(model);
+  return { files, fidelity: await measureFidelity(float, files, pictures, options) };
+}
+
+/** A search runs each node on its pictures: few find what hurts. */
+const SEARCH_PICTURES = 12;
+
+/** Searches with a few pictures, and once more with all where one of the others turns out to be too far. */
+async function makeInt8(
+  float: EncoderFile,
+  pictures: PictureInputs,
+  options: Measuring,
+): Promise<MeasuredEncoder> {
+  const { targetCosine: target, onStep } = options;
+  const few = { ...pictures, inputs: spread(pictures.inputs, SEARCH_PICTURES) };
+  const made = await searchInt8(float, few, pictures, options);
+  const cosine = leastCosine(made.fidelity);
+  if (cosine >= target || few.inputs.length === pictures.inputs.length) return made;
+  onStep?.(`On all pictures the cosine falls to ${cosine.toFixed(5)}: searching with all of them`);
+  return await searchInt8(float, pictures, pictures, options);
 }
 
 /** Filters of convolutions are only stored as bytes: computing with them is slower in WebAssembly. */
-async function quantizeToInt8(
-  model: OnnxModel,
+async function searchInt8(
+  float: EncoderFile,
+  searched: PictureInputs,
   pictures: PictureInputs,
-  { targetCosine: target, backends = [wasmBackend], ...told }: EncoderVariantOptions,
-): Promise<OnnxModel> {
+  options: Measuring,
+): Promise<MeasuredEncoder> {
   const how = { mode: "int8-dynamic", conv: "weights" } as const;
-  return (await quantizeToTarget(model, how, pictures, { target, backends, ...told })).model;
+  const aim = { ...options, target: options.targetCosine };
+  const { model, search } = await quantizeToTarget(openModel(float), how, searched, aim);
+  const files = await modelFiles(model);
+  return { files, search, fidelity: await measureFidelity(float, files, pictures, options) };
 }
 
 /**
@@ -106,42 +142,5 @@ export function openModel({ bytes, externalData }: ModelFiles): OnnxModel {
         throw new TrainerError(`Cannot read the weights ${location}: they are not there`);
       },
     },
-  };
-}
-
-/**
- * Each backend rounds in its own way, and lies as far from another one as from the float encoder: what is allowed is a
- * few times what was measured.
- */
-const TOLERANCE_FACTOR = 3;
-const LEAST_TOLERANCE = 1e-3;
-
-async function measureParity(
-  float: EncoderFile,
-  files: ModelFiles,
-  pictures: PictureInputs,
-  { backends = [wasmBackend], signal }: EncoderVariantOptions,
-): Promise<ManifestParity> {
-  const fidelity = await measureFidelity(float, files, pictures, {
-    backends,
-    ...(signal && { signal }),
-  });
-  const distances: number[] = [];
-  for (const backend of backends) {
-    const encoder = await openEncoder(files.bytes, pictures.crop, {
-      backend,
-      externalData: files.externalData,
-    });
-    const embedding = await encoder.encode(goldenInput(float.preprocessing));
-    distances.push(relativeDistance(embedding, float.goldenEmbedding));
-    await encoder.close();
-  }
-  const cosines = fidelity.backends.map(({ cosine }) => cosine);
-  return {
-    float: float.sha256,
-    tolerance: Math.max(TOLERANCE_FACTOR * Math.max(...distances), LEAST_TOLERANCE),
-    cosineMin: Math.min(...cosines.map(({ min }) => min)),
-    cosineMedian: Math.min(...cosines.map(({ median }) => median)),
-    pictures: fidelity.pictures,
   };
 }

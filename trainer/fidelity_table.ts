@@ -4,6 +4,7 @@
 
 import type { Fidelity } from "./fidelity.ts";
 import type { TargetSearch } from "./fidelity_target.ts";
+import { percent } from "./percent.ts";
 
 /** Nodes of a search that are listed though they were not kept. */
 const LISTED_OTHERS = 5;
@@ -30,7 +31,7 @@ export function formatFidelity({ pictures, bytes, backends }: Fidelity): string 
   row("quantised, ms", ({ latency }) => latency.quantised.toFixed(1));
   row("part of the time", ({ latency }) => latency.ratio.toFixed(2));
   return [
-    `Fidelity on ${pictures} pictures, ${(100 * bytes.ratio).toFixed(1)} % of the size (${
+    `Fidelity on ${pictures} pictures, ${percent(bytes.ratio)} of the size (${
       megabytes(bytes.quantised)
     } of ${megabytes(bytes.float)})`,
     ...align(rows),
@@ -47,7 +48,6 @@ export function formatSearch({ target, nodes, keptShare, trials }: TargetSearch)
   const head = `Target cosine ${target}, met in ${trials} ${trials === 1 ? "trial" : "trials"}: `;
   if (kept.length === 0) return `${head}nothing has to stay in floats`;
   const others = nodes.filter(({ isKept }) => !isKept).slice(0, LISTED_OTHERS);
-  const percent = (share: number) => `${(100 * share).toFixed(1)} %`;
   const listed = nodes.filter((node) => node.isKept || others.includes(node));
   return [
     `${head}${kept.length} of ${nodes.length} nodes stay in floats, ${

@@ -4,6 +4,8 @@
  */
 
 import type { Manifest, ManifestEncoder } from "@clip-e/shared";
+import { markdownTable } from "./markdown_table.ts";
+import { describeParities } from "./parity_card.ts";
 
 /** The figures that the table shows, in order. */
 const COLUMNS: readonly (readonly [figure: string, heading: string])[] = [
@@ -46,7 +48,7 @@ export function writeModelCard(manifest: Manifest): string {
     "It answers for these label sets:",
     labels.join("\n"),
     "## How well it does",
-    table(["taxonomy", "method", ...COLUMNS.map(([, heading]) => heading)], rows),
+    markdownTable(["taxonomy", "method", ...COLUMNS.map(([, heading]) => heading)], rows),
     "Measured on pictures that the head was not fitted to:",
     [...measured].join("\n"),
     "## How it was made",
@@ -56,7 +58,7 @@ export function writeModelCard(manifest: Manifest): string {
       encoder.std.join(" ")
     }. The embedding has ${embeddingSpace.size} ` +
     `numbers; its space is \`${embeddingSpace.id}\`.`,
-    ...parities(manifest),
+    ...describeParities(manifest),
     "## Licence of the weights",
     license,
   ].filter((paragraph) => paragraph !== "").join("\n\n") + "\n";
@@ -70,29 +72,7 @@ function describeResize({ input, interpolation, resizeMode }: ManifestEncoder): 
     : `resized to a shorter side of ${resize} (${filter}), cut to the middle ${crop} x ${crop}`;
 }
 
-/** What quantising cost. */
-function parities({ encoders }: Manifest): string[] {
-  return encoders.flatMap(({ precision, backends, parity }) => {
-    if (!parity) return [];
-    const { cosineMin, cosineMedian, pictures } = parity;
-    return [
-      `The ${precision} encoder (${
-        backends.join(", ")
-      }) was made of the float one: over ${pictures} pictures, the cosine ` +
-      `of its embeddings to the float ones is ${
-        cosineMedian.toFixed(5)
-      } in the median and at least ` +
-      `${cosineMin.toFixed(5)}.`,
-    ];
-  });
-}
-
 function formatFigure(figure: string, value: number | undefined): string {
   if (value === undefined) return "";
   return figure === "count" ? String(value) : value.toFixed(3);
-}
-
-function table(headings: readonly string[], rows: readonly (readonly string[])[]): string {
-  const line = (cells: readonly string[]) => `| ${cells.join(" | ")} |`;
-  return [line(headings), line(headings.map(() => "---")), ...rows.map(line)].join("\n");
 }

@@ -4,12 +4,12 @@
 
 import { createClassifier } from "@clip-e/edge";
 import { folderSource } from "@clip-e/edge/deno";
-import type { Manifest } from "@clip-e/shared";
+import { type Manifest, TAXONOMIES } from "@clip-e/shared";
 import assert from "node:assert/strict";
 import { CLIP_SHAPES, makeTextTower, makeVisionTower } from "../clip_towers.ts";
 import { readPicture } from "../golden_file.ts";
 import { makeSyntheticClip } from "../synthetic_clip.ts";
-import { runTask } from "./task_command.ts";
+import { ROOT, runTask } from "./task_command.ts";
 
 const folder = await Deno.makeTempDir({ prefix: "clip_e_precision_" });
 Deno.test.afterAll(() => Deno.remove(folder, { recursive: true }));
@@ -40,23 +40,62 @@ function cosine(a: Float32Array, b: Float32Array): number {
   return dot(a, b) / Math.sqrt(dot(a, a) * dot(b, b));
 }
 
-Deno.test("build makes an int8 encoder by default, which serves and is near the float one", async () => {
+/** An encoder, as `--json` has it. */
+type Built = Manifest["encoders"][number] & {
+  readonly fidelity?: { readonly bytes: { readonly ratio: number } };
+  readonly search?: { readonly nodes: readonly { name: string; isKept: boolean }[] };
+};
+
+Deno.test("build makes an int8 and a float16 encoder by default, near the float one, and the first serves", async () => {
   const model = `${folder}/model`;
   await writeModel(model, makeVisionTower(SHAPE).model);
-  const both = await build(model, `${folder}/both`, "--precision=int8", "--precision=float32");
+  // Prints the summary for people.
+  const both = await runTask("build", [
+    ...[`--model=${model}`, `--out=${folder}/both`],
+    ...["--precision=int8", "--precision=float32"],
+  ]);
   assert.equal(both.code, 0, both.stderr);
+  assert.match(
+    both.stdout,
+    /^Encoder +int8 for wasm, native: 0\.\d MB, 2\d\.\d % of the float file$/m,
+  );
+  assert.match(both.stdout, /^ +cosine to float: min 0\.99\d+, median 0\.99\d+, on 35 pictures$/m);
+  assert.match(
+    both.stdout,
+    /^ +same best label: polarity [\d.]+ %, primary .*, quadrant [\d.]+ %$/m,
+  );
+  assert.match(both.stdout, /^ +time against float: .*wasm \d+\.\d\d$/m);
+  assert.match(both.stdout, /^Encoder +float32 for wasm, native, webgpu: \d\.\d MB$/m);
   const run = await build(model, `${folder}/int8`);
   assert.equal(run.code, 0, run.stderr);
-  const { encoders }: { encoders: Manifest["encoders"] } = JSON.parse(run.stdout);
+  const { encoders }: { encoders: Built[] } = JSON.parse(run.stdout);
   assert.deepEqual(encoders.map(({ precision, backends }) => [precision, backends]), [
     ["int8", ["wasm", "native"]],
+    ["float16", ["webgpu"]],
   ]);
-  const [{ parity, file }] = encoders;
+  const [{ parity, file, fidelity }, half] = encoders;
   assert.ok(parity && parity.cosineMin > 0.99 && parity.cosineMin < 1, JSON.stringify(parity));
   assert.ok(parity.cosineMedian >= parity.cosineMin);
   assert.ok(parity.tolerance > 1e-3 && parity.tolerance < 0.2, `tolerance ${parity.tolerance}`);
   const { size } = await Deno.stat(`${model}/onnx/vision_model.onnx`);
   assert.ok(file.bytes < 0.4 * size, `${file.bytes} of ${size} bytes`);
+  assert.equal(fidelity?.bytes.ratio, file.bytes / size);
+  assert.ok(half.parity && half.parity.cosineMin > 0.99999, `cosine ${half.parity?.cosineMin}`);
+  for (const { agreement = [], latency = [], pictures, kept } of [parity, half.parity]) {
+    assert.equal(pictures, 35, "all of the project's own");
+    assert.deepEqual(agreement.map(({ taxonomy }) => taxonomy), TAXONOMIES.map(({ id }) => id));
+    // Which pictures agree is left to chance by prompts of noise; most do.
+    for (const { share } of agreement) {
+      assert.ok(share > 0.5 && share <= 1 && Number.isInteger(Math.round(share * 35 * 1e9) / 1e9));
+    }
+    assert.ok(latency.some(({ backend }) => backend === "wasm"));
+    for (const { ratio } of latency) assert.equal(ratio, Number(ratio.toFixed(2)));
+    assert.equal(kept, undefined, "nothing had to stay in floats");
+  }
+  const { encoders: written }: Manifest = JSON.parse(
+    await Deno.readTextFile(`${folder}/int8/manifest.json`),
+  );
+  assert.deepEqual(written.map(({ parity }) => parity), [parity, half.parity]);
   const card = await Deno.readTextFile(`${folder}/int8/README.md`);
   assert.ok(card.includes(parity.cosineMin.toFixed(5)), "the card says what it cost");
 
@@ -79,12 +118,17 @@ Deno.test("build keeps layers in floats that would hurt, and meets the target", 
   const outliers = { layers: [1], channels: 4, factor: 30 };
   const model = `${folder}/outliers`;
   await writeModel(model, makeVisionTower(SHAPE, { outliers }).model);
-  const run = await build(model, `${folder}/kept`, "--target-cosine=0.9999");
+  const int8 = "--precision=int8";
+  const run = await build(model, `${folder}/kept`, int8, "--target-cosine=0.9999");
   assert.equal(run.code, 0, run.stderr);
-  const { encoders: [{ precision, parity, file }] } = JSON.parse(run.stdout);
+  const { encoders: [{ precision, parity, file, search }] } = JSON.parse(run.stdout);
   assert.equal(precision, "int8");
+  const kept = search.nodes.filter(({ isKept }: { isKept: boolean }) => isKept);
+  assert.deepEqual(parity.kept.nodes, kept.map(({ name }: { name: string }) => name));
+  assert.ok(parity.kept.nodes.length > 0);
+  assert.ok(parity.kept.share > 0 && parity.kept.share < 1, `share ${parity.kept.share}`);
   assert.ok(parity.cosineMin >= 0.9999, `cosine ${parity.cosineMin}`);
-  const plain = await build(model, `${folder}/plain`, "--target-cosine=0");
+  const plain = await build(model, `${folder}/plain`, int8, "--target-cosine=0");
   assert.equal(plain.code, 0, plain.stderr);
   const { encoders: [all] } = JSON.parse(plain.stdout);
   assert.ok(all.parity.cosineMin < 0.9999, `without: ${all.parity.cosineMin}`);
@@ -94,10 +138,16 @@ Deno.test("build keeps layers in floats that would hurt, and meets the target", 
 Deno.test("build --with-text makes an int8 text encoder that is near the float one", async () => {
   const model = `${folder}/model`;
   const out = `${folder}/with_text`;
-  const run = await build(model, out, "--with-text", "--target-cosine=0.9");
+  const int8 = ["--with-text", "--precision=int8"];
+  const run = await build(model, out, ...int8, "--target-cosine=0.9");
   assert.equal(run.code, 0, run.stderr);
   const { textEncoder }: Manifest = JSON.parse(await Deno.readTextFile(`${out}/manifest.json`));
   assert.ok(textEncoder?.parity, "it says what it cost");
+  assert.deepEqual(JSON.parse(run.stdout).textEncoder, textEncoder);
+  assert.match(
+    await Deno.readTextFile(`${out}/README.md`),
+    /^The text encoder, .* over 24 texts, /m,
+  );
   assert.ok(textEncoder.parity.cosineMin > 0.9, JSON.stringify(textEncoder.parity));
   const float = await Deno.stat(`${model}/onnx/text_model.onnx`);
   assert.ok(textEncoder.file.bytes < 0.8 * float.size, `${textEncoder.file.bytes} bytes`);
@@ -116,23 +166,49 @@ Deno.test("build --with-text makes an int8 text encoder that is near the float o
   assert.equal(assets.code, 1, "a Worker gets no damaged text encoder");
   assert.match(assets.stderr, /text\/encoder\.onnx has the SHA-256/);
 
-  const near = await build(model, `${folder}/float_text`, "--with-text", "--target-cosine=0.9999");
+  const near = await build(model, `${folder}/float_text`, ...int8, "--target-cosine=0.9999");
   assert.equal(near.code, 0, near.stderr);
   assert.match(near.stderr, /the float one is taken/);
   const copied = await Deno.stat(`${folder}/float_text/text/encoder.onnx`);
   assert.equal(copied.size, float.size);
 });
 
-Deno.test("build makes 16-bit floats for WebGPU, beside what serves elsewhere", async () => {
-  const run = await build(
-    `${folder}/model`,
-    `${folder}/half`,
-    ...["--precision=int8", "--precision=float16"],
+Deno.test("worker:assets leaves out what a Worker cannot run, and says how much that is", async () => {
+  const bundle = `${folder}/int8`;
+  // What is not copied is not even looked at.
+  await Deno.remove(`${bundle}/float16/encoder.onnx`);
+  const { code, stdout, stderr } = await runTask("worker:assets", ["--bundle", bundle]);
+  assert.equal(code, 0, stderr);
+  assert.match(
+    stdout,
+    /^Left out float16\/encoder\.onnx \(float16, for webgpu\): \d\.\d MB\nLaid out /,
   );
-  assert.equal(run.code, 0, run.stderr);
-  const { encoders: [, half] } = JSON.parse(run.stdout);
-  assert.deepEqual([half.precision, half.backends], ["float16", ["webgpu"]]);
-  assert.ok(half.parity.cosineMin > 0.99999, `cosine ${half.parity.cosineMin}`);
+  const assets = new URL(".cache/worker_assets/bundle/", ROOT);
+  const read = (path: string) => Deno.readFile(new URL(path, assets));
+  assert.deepEqual(
+    await read("int8/encoder.onnx"),
+    await Deno.readFile(`${bundle}/int8/encoder.onnx`),
+  );
+  await assert.rejects(read("float16/encoder.onnx"), Deno.errors.NotFound);
+  const classifier = await createClassifier({ bundle: folderSource(assets.pathname) });
+  assert.equal(classifier.model.encoder.precision, "int8");
+  assert.deepEqual(classifier.model.faults, []);
+  await classifier.close();
+});
+
+Deno.test("worker:assets refuses a bundle without an encoder for WebAssembly", async () => {
+  const bundle = `${folder}/int8`;
+  const path = `${bundle}/manifest.json`;
+  const manifest: Manifest = JSON.parse(await Deno.readTextFile(path));
+  const [, half] = manifest.encoders;
+  await Deno.writeTextFile(path, JSON.stringify({ ...manifest, encoders: [half] }));
+  const { code, stdout, stderr } = await runTask("worker:assets", ["--bundle", bundle]);
+  assert.equal(code, 1);
+  assert.equal(stdout, "");
+  assert.match(
+    stderr,
+    /^error: Cannot lay out int8 for a Worker, .* none .* for wasm\. .*--precision int8\n$/,
+  );
 });
 
 Deno.test("build takes an encoder that is quantised already as it is", async () => {

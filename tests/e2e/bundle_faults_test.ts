@@ -9,6 +9,7 @@ import {
 } from "@clip-e/shared";
 import { SCHEMAS } from "../../edge/app/openapi.ts";
 import { readPicture } from "../golden_file.ts";
+import { makeQuantizedBundle, zeroScale } from "../quantized_bundle.ts";
 import {
   type BundleFiles,
   makeSyntheticBundle,
@@ -31,7 +32,7 @@ Deno.test.beforeAll(async () => {
 /** Damages a copy of the bundle, serves it, and looks at the server. */
 async function withServer(
   damage: (files: BundleFiles) => void,
-  look: (server: ServerProcess) => Promise<void>,
+  look: (server: ServerProcess, bundle: string) => Promise<void>,
 ): Promise<void> {
   const folder = await makeTemporaryFolder("faults");
   try {
@@ -40,7 +41,7 @@ async function withServer(
     await writeBundleFiles(files, folder.url);
     const server = await startServer(folder.path, "--workers", "1");
     try {
-      await look(server);
+      await look(server, folder.path);
     } finally {
       await server.stop();
     }
@@ -219,6 +220,29 @@ Deno.test("a damaged encoder refuses service", async () => {
     (files) => void files.set("encoder.onnx", bundle.files.get("encoder.onnx")?.slice(1) ?? small),
     /encoder\.onnx has \d+ bytes/,
   );
+});
+
+Deno.test("a fallback for an encoder that does not prove itself is told by the log, /v1/model and the command", async () => {
+  const quantised = await makeQuantizedBundle({ change: zeroScale });
+  const replace = (files: BundleFiles) =>
+    quantised.forEach((bytes, path) => files.set(path, bytes));
+  await withServer(replace, async (server, bundle) => {
+    const said =
+      /^invalid encoders\/encoder\.int8\.onnx: .*golden embedding.*\nA fallback serves: encoder\.onnx \(float32\), on the backend (native|wasm)$/m;
+    assert.match(server.log(), said);
+    const model = await readAnswer(await fetch(`${server.url}/v1/model`), SCHEMAS.ModelAnswer);
+    assert.equal(model.encoder.precision, "float32");
+    assert.ok(model.faults.length > 0);
+    assert.ok(model.faults.every(({ part }) => part === "encoders/encoder.int8.onnx"));
+    const picture = "fixtures/pictures/small.jpg";
+    const { code, stdout, stderr } = await runTask("classify", [
+      ...["--bundle", bundle],
+      ...["--json", picture],
+    ]);
+    assert.equal(code, 0, stderr);
+    assert.equal(JSON.parse(stdout).file, picture, "stdout holds the answer alone");
+    assert.match(stderr, said);
+  });
 });
 
 Deno.test("an encoder that is no model refuses service", async () => {

@@ -170,6 +170,43 @@ Deno.test("parseManifest() reads methods, kinds of head, precisions and backends
   }
 });
 
+Deno.test("parseManifest() reads what quantising cost, and bundles that say less of it", () => {
+  const older = {
+    float: file("").sha256,
+    tolerance: 0.02,
+    cosineMin: 0.991,
+    cosineMedian: 0.998,
+    pictures: 64,
+  };
+  const whole = {
+    ...older,
+    agreement: [{ taxonomy: "polarity", share: 1 }, { taxonomy: "mikels", share: 0.953125 }],
+    latency: [{ backend: "native", ratio: 0.36 }, { backend: "wasm", ratio: 0 }],
+    kept: { nodes: ["/layers.2/mlp/fc1/MatMul"], share: 0.055 },
+  };
+  for (const parity of [older, { ...older, latency: whole.latency }, whole]) {
+    assert.deepEqual(
+      parseManifest(changed("encoders.0.parity", parity)).encoders[0].parity,
+      parity,
+    );
+  }
+  for (
+    const wrong of [
+      { agreement: [{ taxonomy: "polarity", share: 1.01 }] },
+      { agreement: [{ taxonomy: "A b", share: 1 }] },
+      { latency: [{ backend: "wasm", ratio: -1 }] },
+      { kept: { nodes: [], share: 0 } },
+      { kept: { nodes: ["a"], share: -0.1 } },
+    ]
+  ) {
+    assert.throws(
+      () => parseManifest(changed("encoders.0.parity", { ...older, ...wrong })),
+      /^Error: encoders\.0\.parity\./,
+      JSON.stringify(wrong),
+    );
+  }
+});
+
 Deno.test("parseManifest() reads prompts for a taxonomy that is not listed", () => {
   const json = changed("prompts.0.taxonomy", "weather");
   assert.deepEqual(parseManifest(json), json);

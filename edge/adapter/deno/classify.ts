@@ -6,6 +6,7 @@ import { ClipEError } from "@clip-e/shared";
 import { type FlagValues, readCommandLine, UsageError } from "@clip-e/shared/command-line";
 import { type Problem, toProblem } from "../../app/problem.ts";
 import { type Classification, type Classifier, createClassifier } from "../../classifier.ts";
+import { describeFaults } from "../../fault_notes.ts";
 import type { ModelInfo } from "../../model_info.ts";
 import { BACKEND_FLAG, readBackendChoice } from "./choose_backends.ts";
 import { chooseRuntime } from "./choose_runtime.ts";
@@ -102,7 +103,7 @@ async function main(): Promise<void> {
     ...chooseRuntime(readBackendChoice(values.backend)),
   });
   const { model } = classifier;
-  for (const { part, fault, detail } of model.faults) console.warn(`${fault} ${part}: ${detail}`);
+  for (const line of describeFaults(model)) console.warn(line);
   let failures = 0;
   for (const file of positionals) {
     const outcome = await classify(classifier, file, values);

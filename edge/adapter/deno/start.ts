@@ -5,6 +5,7 @@
 import { type FlagValues, readCommandLine } from "@clip-e/shared/command-line";
 import { APP_DEFAULTS, createApp } from "../../app/app.ts";
 import { type Classifier, createClassifier, DEFAULT_MAX_PIXELS } from "../../classifier.ts";
+import { describeFaults } from "../../fault_notes.ts";
 import { BACKEND_FLAG, readBackendChoice } from "./choose_backends.ts";
 import { chooseRuntime } from "./choose_runtime.ts";
 import { fail } from "./fail.ts";
@@ -131,7 +132,7 @@ function serve(
     page: pageSource,
     onError: (error) => console.error(error),
   });
-  for (const { part, fault, detail } of model.faults) console.warn(`${fault} ${part}: ${detail}`);
+  for (const line of describeFaults(model)) console.warn(line);
   return Deno.serve({
     hostname: host,
     port,

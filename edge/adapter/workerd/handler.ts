@@ -7,6 +7,7 @@ import { createApp, type EdgeApp } from "../../app/app.ts";
 import { toProblem } from "../../app/problem.ts";
 import { createClassifier } from "../../classifier.ts";
 import type { PictureType } from "../../decode/picture_header.ts";
+import { describeFaults } from "../../fault_notes.ts";
 import { withOrtModule } from "./ort_module.ts";
 
 /** Compiled modules: ONNX Runtime's, and one of each decoder. */
@@ -82,6 +83,7 @@ async function openApp(modules: WasmModules, env: Env): Promise<EdgeApp> {
       },
       ...(env.BUNDLE_DIGEST !== undefined && { digest: env.BUNDLE_DIGEST }),
     }));
+  for (const line of describeFaults(classifier.model)) console.warn(line);
   return createApp(classifier, {
     ...LIMITS,
     page: assetSource(env, "page/"),

@@ -2,7 +2,14 @@
  * Lays out a Worker's static assets: the page under `page/`, a bundle under `bundle/`.
  */
 
-import { ClipEError, filesOf, MANIFEST_PATH, openBundle } from "@clip-e/shared";
+import {
+  ClipEError,
+  filesOf,
+  type Manifest,
+  MANIFEST_PATH,
+  type ManifestEncoder,
+  openBundle,
+} from "@clip-e/shared";
 import { readCommandLine } from "@clip-e/shared/command-line";
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -38,14 +45,27 @@ async function copyIfThere(from: string, to: string): Promise<void> {
   });
 }
 
+/** The variants that a Worker can run, and those that would only take room. */
+function splitEncoders({ name, encoders }: Manifest): Record<"served" | "idle", ManifestEncoder[]> {
+  const isServed = ({ backends }: ManifestEncoder) => backends.includes("wasm");
+  const served = encoders.filter(isServed);
+  if (served.length > 0) return { served, idle: encoders.filter((one) => !isServed(one)) };
+  throw new ClipEError(
+    "invalid-bundle",
+    `Cannot lay out ${name} for a Worker, which runs encoders in WebAssembly: none of the bundle's is for wasm. Build ` +
+      "it again with --precision int8",
+  );
+}
+
 async function main(): Promise<void> {
   const line = readCommandLine(COMMAND, Deno.args, (name) => Deno.env.get(name));
   if ("help" in line) return console.log(line.help);
   const folder = bundleFolder(line.values.bundle);
   const bundle = await openBundle(folderSource(folder));
-  const { encoders, textEncoder } = bundle.manifest;
+  const { served, idle } = splitEncoders(bundle.manifest);
+  const { textEncoder } = bundle.manifest;
   // Heads and prompts were checked when the bundle was opened, and may be missing; these may not.
-  for (const { file, externalData = [] } of [...encoders, ...(textEncoder ? [textEncoder] : [])]) {
+  for (const { file, externalData = [] } of [...served, ...(textEncoder ? [textEncoder] : [])]) {
     for (const needed of [file, ...externalData]) await bundle.readFile(needed);
   }
   if (textEncoder) {
@@ -62,7 +82,10 @@ async function main(): Promise<void> {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
   });
   const { modelCard } = bundle.manifest;
-  const named = [...filesOf(bundle.manifest), ...(modelCard ? [modelCard] : [])];
+  const named = [
+    ...filesOf({ ...bundle.manifest, encoders: served }),
+    ...(modelCard ? [modelCard] : []),
+  ];
   for (const path of [MANIFEST_PATH, ...named.map(({ path }) => path)]) {
     await copyIfThere(`${folder}/${path}`, `${out}/bundle/${path}`);
   }
@@ -70,6 +93,11 @@ async function main(): Promise<void> {
   for (const name of ["swagger-ui.css", "swagger-ui-bundle.js"]) {
     const source = new URL(import.meta.resolve(`swagger-ui-dist/${name}`));
     await Deno.copyFile(source, `${out}/page/${name}`);
+  }
+  for (const { file, externalData = [], precision, backends } of idle) {
+    const bytes = externalData.reduce((sum, { bytes }) => sum + bytes, file.bytes);
+    const size = `${(bytes / 1e6).toFixed(1)} MB`;
+    console.log(`Left out ${file.path} (${precision}, for ${backends.join(", ")}): ${size}`);
   }
   console.log(`Laid out ${bundle.manifest.name} in ${out}`);
 }
