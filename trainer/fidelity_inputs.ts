@@ -24,8 +24,8 @@ const OWN_PICTURES = fileURLToPath(new URL("../fixtures/pictures", import.meta.u
 /** A larger picture is unreadable. */
 const MAX_PIXELS = 200_000_000;
 
-/** More say little more, and each is held in memory. */
-const MAX_PICTURES = 256;
+/** How many pictures are used unless told otherwise: more say little more, and each is held in memory. */
+export const MAX_PICTURES = 256;
 
 /** See {@linkcode readFidelityInputs}. */
 export interface FidelityInputs {
@@ -39,6 +39,8 @@ export interface FidelityInputs {
 export interface FidelitySources {
   /** Of the pictures: those in it, not below it; the project's own unless given. */
   readonly pictures?: string | undefined;
+  /** The most pictures to use, 1 or more, taken from all over the folder; {@linkcode MAX_PICTURES} unless given. */
+  readonly maxPictures?: number | undefined;
   /** Of a bundle of the same encoder, for its preprocessing and its prompts. */
   readonly bundle?: string | undefined;
   /** Told of what could not be used, in a sentence. */
@@ -78,10 +80,10 @@ async function readBundle(folder: string) {
  */
 export async function readPictures(
   preprocessing: Preprocessing,
-  { pictures: folder = OWN_PICTURES, onNote }: FidelitySources,
+  { pictures: folder = OWN_PICTURES, maxPictures = MAX_PICTURES, onNote }: FidelitySources,
 ): Promise<PictureInputs> {
   const names = await findPictures(folder);
-  const some = spread(names, MAX_PICTURES);
+  const some = spread(names, maxPictures);
   if (some.length < names.length) onNote?.(`Of ${names.length} pictures ${some.length} are used`);
   const decoders = createDecoders();
   const inputs: Float32Array[] = [];

@@ -5,6 +5,7 @@
 import { type FlagValues, readCommandLine, UsageError } from "@clip-e/shared/command-line";
 import { TrainerError } from "./errors.ts";
 import { fail } from "./fail.ts";
+import { MAX_PICTURES } from "./fidelity_inputs.ts";
 import { formatFidelity, formatSearch } from "./fidelity_table.ts";
 import {
   QUANTIZE_MODES,
@@ -60,6 +61,13 @@ const COMMAND = {
       help: "Compare an image encoder with the float one, on pictures of the project's own",
     },
     pictures: { kind: "string", value: "DIR", help: "Compare them on the pictures in a folder" },
+    maxPictures: {
+      kind: "integer",
+      min: 1,
+      help:
+        `Compare them on so many at most (default ${MAX_PICTURES}); each takes about S*S*12 bytes of memory, S the side of ` +
+        "the encoder's input",
+    },
     bundle: {
       kind: "string",
       value: "DIR",
@@ -124,15 +132,17 @@ function formatSummary({ files, nodes, bytes, search, fidelity }: QuantizeSummar
 
 /** What to compare, with what, and which files to write beside the model. */
 function readWishes(values: Values): Omit<QuantizeFileOptions, "signal"> {
-  const { fidelity, pictures, bundle, targetCosine, report, externalData } = values;
+  const { fidelity, pictures, maxPictures, bundle, targetCosine, report, externalData } = values;
   const path = (given: string | undefined) => given === undefined ? undefined : userPath(given);
   const isCompared = fidelity ||
-    [pictures, bundle, targetCosine].some((given) => given !== undefined);
+    [pictures, maxPictures, bundle, targetCosine].some((given) => given !== undefined);
   return {
     isSplit: externalData,
     report: path(report),
     targetCosine,
-    comparison: isCompared ? { pictures: path(pictures), bundle: path(bundle) } : undefined,
+    comparison: isCompared
+      ? { pictures: path(pictures), maxPictures, bundle: path(bundle) }
+      : undefined,
   };
 }
 

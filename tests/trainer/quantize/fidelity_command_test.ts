@@ -67,6 +67,22 @@ Deno.test("quantize --target-cosine keeps the layers that hurt, prints them and 
   });
 });
 
+Deno.test("quantize --max-pictures compares on no more pictures of a folder", async () => {
+  await inFolder(async (folder) => {
+    const run = await quantize(
+      folder,
+      "tower.onnx",
+      "out.onnx",
+      "--mode=nbits8",
+      "--pictures=pictures",
+      "--max-pictures=3",
+    );
+    assert.equal(run.code, 0, run.stderr);
+    assert.match(run.stderr, /^Of 5 pictures 3 are used$/m);
+    assert.match(run.stdout, /^Fidelity on 3 pictures/m);
+  });
+});
+
 Deno.test("quantize --bundle compares a bundle's encoder by its prompts", async () => {
   await inFolder(async (folder) => {
     const { files, prompts } = await makeSyntheticBundle();
@@ -125,6 +141,12 @@ Deno.test("quantize measures nothing unless it is asked to, and says what cannot
       [["--mode=int8-dynamic", "--bundle=pictures"], 1, "there is no manifest.json"],
       [["--mode=fp16", "--target-cosine=0.9"], 2, "goes with the modes of integers"],
       [["--mode=int8-dynamic", "--target-cosine=1.5"], 2, "--target-cosine must be a number"],
+      [
+        ["--mode=nbits4", "--fidelity", "--max-pictures=0"],
+        2,
+        '--max-pictures must be a whole number from 1, got "0"',
+      ],
+      [["--mode=nbits4", "--max-pictures=1.5"], 2, "--max-pictures must be a whole number from 1"],
       [["--mode=nbits4", "--per-tensor"], 2, "--per-tensor goes with"],
     ] as const;
     for (const [args, code, why] of cases) {

@@ -155,7 +155,7 @@ Deno.test("quantize refuses what it cannot do in a sentence, and leaves every fi
 Deno.test("quantize --help says every mode and option", async () => {
   const { code, stdout } = await quantize(".", "--help");
   assert.equal(code, 0);
-  for (const word of ["int8-dynamic", "nbits4", "fp16", "--keep PATTERN", "--reduce-range"]) {
+  for (const word of ["int8-dynamic", "nbits4", "fp16", "--keep PATTERN", "--max-pictures N"]) {
     assert.ok(stdout.includes(word), word);
   }
 });
