@@ -1,30 +1,41 @@
 /**
- * Several heads to one that answers with the mean of their logits: their hidden units side by side. A committee steadies
+ * Several heads to one that answers with the mean of their outputs: their hidden units side by side. A committee steadies
  * what a head learns from few pictures, and costs nothing to serve.
  */
 
-import type { CrossEntropyHead, Dense } from "@clip-e/shared";
+import type { ContrastiveHead, CrossEntropyHead, Dense, Head } from "@clip-e/shared";
 
 /**
- * Averages heads.
+ * Averages heads: the logits of cross-entropy heads, the projections of contrastive ones.
  *
- * @param heads of the same inputs and labels, at least one
+ * @param heads of one kind, for the same inputs and outputs, at least one
  * @returns one head, with the hidden units of all
- * @throws {RangeError} when there is none, or their inputs or labels differ in number
+ * @throws {RangeError} when there is none, or they differ in kind, inputs or labels
  */
-export function averageHeads(heads: readonly CrossEntropyHead[]): CrossEntropyHead {
+export function averageHeads<H extends Head>(heads: readonly H[]): H;
+export function averageHeads(heads: readonly Head[]): Head {
   const [first] = heads;
   if (!first) throw new RangeError("Cannot average heads: there is none");
-  for (const { img_fc1, preds } of heads) {
-    if (img_fc1.inputs !== first.img_fc1.inputs || preds.units !== first.preds.units) {
-      throw new RangeError("Cannot average heads: they differ in inputs or labels");
-    }
+  const signature = (head: Head) =>
+    JSON.stringify([
+      head.kind,
+      head.input ?? "raw",
+      head.img_fc1.inputs,
+      outputOf(head).units,
+      head.kind === "contrastive" ? head.blend : Array.from(head.groups ?? []),
+    ]);
+  if (heads.some((head) => signature(head) !== signature(first))) {
+    throw new RangeError("Cannot average heads: they differ in kind, inputs or labels");
   }
-  return {
-    kind: "cross-entropy",
-    img_fc1: sideBySide(heads.map(({ img_fc1 }) => img_fc1)),
-    preds: meanOfOutputs(heads.map(({ preds }) => preds)),
-  };
+  const img_fc1 = sideBySide(heads.map(({ img_fc1 }) => img_fc1));
+  const output = meanOfOutputs(heads.map(outputOf));
+  return first.kind === "cross-entropy"
+    ? { ...first, img_fc1, preds: output } satisfies CrossEntropyHead
+    : { ...first, img_fc1, img_fc2: output } satisfies ContrastiveHead;
+}
+
+function outputOf(head: Head): Dense {
+  return head.kind === "cross-entropy" ? head.preds : head.img_fc2;
 }
 
 /** `[D, H1]`, `[D, H2]` ... to `[D, H1 + H2 + ...]`. */

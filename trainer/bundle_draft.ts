@@ -267,7 +267,7 @@ const UNMEASURED_ORDER = ["cross-entropy", "contrastive", "zero-shot"];
 
 /**
  * Adds a way to answer for a taxonomy, or puts it in the place of the one by its name. Methods stand in the order of their
- * measured accuracy, then those that were not measured.
+ * accuracy on validation (of an older bundle, as measured), then those that were not measured.
  *
  * @param draft to add to
  * @param taxonomy whose labels it answers with; begun if need be
@@ -280,7 +280,8 @@ export function withMethod(
 ): BundleDraft {
   const known = manifest.taxonomies.find((taxonomy) => taxonomy.id === id);
   const others = known?.methods.filter((entry) => entry.method !== method.method) ?? [];
-  const accuracy = (entry: ManifestMethod) => entry.figures?.accuracy ?? -1;
+  const accuracy = ({ figures }: ManifestMethod) =>
+    figures?.validationAccuracy ?? figures?.accuracy ?? -1;
   const rank = (entry: ManifestMethod) => UNMEASURED_ORDER.indexOf(entry.method);
   const taxonomy = {
     id,

@@ -33,6 +33,27 @@ export class Random {
     for (let i = 0; i < 15; i++) this.next();
   }
 
+  /**
+   * A generator that goes on where another was.
+   *
+   * @param state as that one's {@linkcode Random.state} gave it
+   */
+  static restore([a, b, c, counter, ...spare]: readonly number[]): Random {
+    const random = new Random(0);
+    random.#a = a;
+    random.#b = b;
+    random.#c = c;
+    random.#counter = counter;
+    random.#spare = spare[0];
+    return random;
+  }
+
+  /** All that decides what comes next: four or five numbers. */
+  get state(): readonly number[] {
+    const spare = this.#spare === undefined ? [] : [this.#spare];
+    return [this.#a, this.#b, this.#c, this.#counter, ...spare];
+  }
+
   /** Draws from [0, 1), in steps of 2^-32. */
   next(): number {
     const sum = (this.#a + this.#b + this.#counter) | 0;

@@ -88,3 +88,13 @@ Deno.test("Random.shuffled() gives each order as often as any other", () => {
   // Four standard deviations of an order's count are 124.
   for (const [order, count] of orders) assert.ok(Math.abs(count - 1000) < 124, `${order} ${count}`);
 });
+
+Deno.test("Random.restore() goes on where another generator was, a spare normal number included", () => {
+  for (const draws of [0, 1, 2]) {
+    const random = new Random(7);
+    for (let i = 0; i < draws; i++) random.normal();
+    const copy = Random.restore(JSON.parse(JSON.stringify(random.state)));
+    const next = (from: Random) => [from.normal(), from.next(), ...from.shuffled([1, 2, 3, 4])];
+    assert.deepEqual(next(copy), next(random));
+  }
+});
