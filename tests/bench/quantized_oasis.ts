@@ -3,7 +3,7 @@
  * photographs, and scores pictures that it has not seen by their float and by their quantised features. Five folds by theme,
  * as `deno task train --folds=5 --group-by=theme` has them, several seeds. It needs the photographs and the encoder:
  *
- * deno run -A tests/bench/quantized_oasis.ts [--shared DIR] [--seeds N] [--json FILE]
+ * deno task bench:quantized-oasis [--shared DIR] [--seeds N] [--json FILE]
  */
 
 import { type Backend, type Encoder, openEncoder, wasmBackend } from "@clip-e/edge/encoder";
@@ -31,7 +31,7 @@ import { scorePicture } from "../../trainer/train_head.ts";
 import { isNativeInstalled } from "../native_installed.ts";
 
 const COMMAND = {
-  name: "deno run -A tests/bench/quantized_oasis.ts",
+  name: "deno task bench:quantized-oasis",
   description: "Measures the ROC AUC that polarity on OASIS loses when MobileNetV2 is quantised.",
   flags: {
     shared: {
