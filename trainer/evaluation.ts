@@ -31,6 +31,16 @@ export interface Evaluation {
 const LEAST_SCORE = 1e-15;
 
 /**
+ * What an example adds to the negative log-likelihood.
+ *
+ * @param scores `[K]`
+ * @param target its label
+ */
+export function surpriseOf(scores: ArrayLike<number>, target: number): number {
+  return -Math.log(Math.max(LEAST_SCORE, scores[target]));
+}
+
+/**
  * Measures scores against labels.
  *
  * @param scores per example, `[K]`, summing to 1
@@ -52,27 +62,49 @@ export function evaluate(
   let surprise = 0;
   for (const [i, score] of scores.entries()) {
     confusion[targets[i]][topLabel(score)]++;
-    surprise -= Math.log(Math.max(LEAST_SCORE, score[targets[i]]));
+    surprise += surpriseOf(score, targets[i]);
   }
-  const labels = confusion.map((row, k) => ({
-    hits: row[k],
-    present: sum(row),
-    predicted: sum(confusion.map((other) => other[k])),
-  }));
-  const recalls = labels.filter(({ present }) => present > 0)
-    .map(({ hits, present }) => hits / present);
-  const f1s = labels.filter(({ present, predicted }) => present + predicted > 0)
-    .map(({ hits, present, predicted }) => 2 * hits / (present + predicted));
-  const isBinary = classes === 2 && recalls.length === 2;
+  const isBinary = classes === 2 && confusion.every((row) => sum(row) > 0);
+  const { majority, ...figures } = confusionFigures(confusion);
   return {
-    accuracy: sum(labels.map(({ hits }) => hits)) / count,
-    balancedAccuracy: sum(recalls) / recalls.length,
-    macroF1: sum(f1s) / f1s.length,
+    ...figures,
     ...(isBinary && { rocAuc: rocAuc(scores.map((score) => score[1]), targets) }),
     confusion,
     expectedCalibrationError: expectedCalibrationError(scores, targets),
     negativeLogLikelihood: surprise / count,
     count,
+    majority,
+  };
+}
+
+/** The figures that depend on which label came first alone. */
+export type ConfusionFigures = Pick<
+  Evaluation,
+  "accuracy" | "balancedAccuracy" | "macroF1" | "majority"
+>;
+
+/**
+ * Figures of a confusion matrix.
+ *
+ * @param confusion `[K][K]`, examples by label and by top score; at least one
+ */
+export function confusionFigures(
+  confusion: readonly (readonly number[])[],
+): ConfusionFigures {
+  const labels = confusion.map((row, k) => ({
+    hits: row[k],
+    present: sum(row),
+    predicted: sum(confusion.map((other) => other[k])),
+  }));
+  const count = sum(labels.map(({ present }) => present));
+  const recalls = labels.filter(({ present }) => present > 0)
+    .map(({ hits, present }) => hits / present);
+  const f1s = labels.filter(({ present, predicted }) => present + predicted > 0)
+    .map(({ hits, present, predicted }) => 2 * hits / (present + predicted));
+  return {
+    accuracy: sum(labels.map(({ hits }) => hits)) / count,
+    balancedAccuracy: sum(recalls) / recalls.length,
+    macroF1: sum(f1s) / f1s.length,
     majority: Math.max(...labels.map(({ present }) => present)) / count,
   };
 }
