@@ -92,8 +92,14 @@ export async function openEncoderFile(
   }
 }
 
-/** The model's own digest, or that of all digests where it has weights beside it. */
-async function digestOf(
+/**
+ * The digest of a model: its own, or that of all digests where it has weights beside it.
+ *
+ * @param model ONNX
+ * @param externalData the weights beside it
+ * @returns SHA-256, hexadecimal
+ */
+export async function digestOf(
   model: Uint8Array<ArrayBuffer>,
   externalData: readonly ExternalData[],
 ): Promise<string> {

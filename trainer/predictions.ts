@@ -3,10 +3,8 @@
  */
 
 import { dirname } from "node:path";
-import type { LabelName, Taxonomy } from "@clip-e/shared";
-import type { EmbeddedDataset } from "./embed_dataset.ts";
 import { TrainerError } from "./errors.ts";
-import { scorePicture, type TrainingOutcome } from "./train_head.ts";
+import { type Embedded, type RowOutcome, scoreServed } from "./experiment/run_experiment.ts";
 
 /**
  * Checks that predictions can be written, by writing none.
@@ -36,31 +34,35 @@ function partialFile(file: string): string {
 }
 
 /**
- * Writes a line of each picture: `file`, `label`, `scores` of the head that is served, and `heldOut`, those of a head that
- * had not seen the picture, where there is one.
+ * Writes a line of each picture and taxonomy: `file`, `label`, `scores` by the head that is served, and `heldOut`, those of a
+ * head that had not seen the picture, where there is one.
  *
  * @param file written beside, then put in its place
  * @param data the pictures
- * @param taxonomy whose labels name the scores
- * @param outcome the heads' scores
+ * @param served of each taxonomy, the row that answers by default
  */
 export async function writePredictions(
   file: string,
-  data: EmbeddedDataset,
-  taxonomy: Pick<Taxonomy<LabelName>, "labels">,
-  outcome: TrainingOutcome,
+  { examples, embeddings, size }: Embedded,
+  served: readonly RowOutcome[],
 ): Promise<void> {
-  const named = (scores: Float64Array) =>
-    Object.fromEntries(taxonomy.labels.map(({ id }, k) => [id, scores[k]]));
-  const lines = data.examples.map(({ name, label }, i) => {
-    const embedding = data.embeddings.subarray(i * data.size, (i + 1) * data.size);
-    const scores = scorePicture(outcome.head, outcome.temperature, embedding);
-    const heldOut = outcome.heldOut[i];
-    return JSON.stringify({
-      file: name,
-      label,
-      scores: named(scores),
-      ...(heldOut && { heldOut: named(heldOut) }),
+  const lines = served.flatMap(({ row, served: by, measured }) => {
+    const { labelOf, taxonomy: { id, labels } } = row.task;
+    const named = (scores: Float64Array) =>
+      Object.fromEntries(labels.map(({ id }, k) => [id, scores[k]]));
+    const heldOut = new Map(measured.indices.map((i, n) => [i, measured.scores[0][n]]));
+    return examples.flatMap(({ name, label }, i) => {
+      const own = labelOf.get(label);
+      if (own === undefined) return [];
+      const scores = scoreServed(row, by, embeddings.subarray(i * size, (i + 1) * size));
+      const unseen = heldOut.get(i);
+      return JSON.stringify({
+        file: name,
+        taxonomy: id,
+        label: own,
+        scores: named(scores),
+        ...(unseen && { heldOut: named(unseen) }),
+      });
     });
   });
   await Deno.writeTextFile(partialFile(file), lines.join("\n") + "\n");

@@ -2,12 +2,16 @@
  * What a training run says at its end: a summary for people, or the same as JSON.
  */
 
-import type { Evaluation } from "./evaluation.ts";
+import type { Experiment } from "./evaluation/experiment.ts";
+import { formatTables } from "./evaluation/format_table.ts";
+import { crossDatasetTables, figureTable, ownTasks, summaryTable } from "./report/report_tables.ts";
 
 /** What came of a training run. */
 export interface TrainingReport {
   /** Where the bundle lies, and the digest of its manifest. */
   readonly bundle: { readonly folder: string; readonly digest: string };
+  /** The folder of `report.html`, `report.md` and `report.json`. */
+  readonly report: string;
   /** What it was trained on. */
   readonly data: {
     readonly source: string;
@@ -15,18 +19,18 @@ export interface TrainingReport {
     readonly cached: number;
     readonly digest: string;
   };
-  /** The taxonomy's id. */
-  readonly taxonomy: string;
-  /** Ids, in the order of the confusion matrix. */
-  readonly labels: readonly string[];
-  /** How the figures came about. */
-  readonly protocol: string;
-  /** On pictures that the head that scored them had not seen. */
-  readonly evaluation: Evaluation;
-  /** Fitted on validation. */
-  readonly temperature: number;
-  /** The epoch whose weights each averaged head has. */
-  readonly bestEpochs: readonly number[];
+  /** By taxonomy, the methods that are served, best first. */
+  readonly served: readonly {
+    readonly taxonomy: string;
+    readonly methods: readonly {
+      readonly method: string;
+      readonly row: string;
+      readonly temperature: number;
+      readonly bestEpochs: readonly number[];
+    }[];
+  }[];
+  /** All figures. */
+  readonly experiment: Experiment;
 }
 
 /**
@@ -35,43 +39,28 @@ export interface TrainingReport {
  * @param report what came of the run
  * @returns lines for a terminal
  */
-export function formatSummary(report: TrainingReport): string {
-  const { bundle, data, evaluation, labels } = report;
-  const { accuracy, majority, balancedAccuracy, macroF1, rocAuc } = evaluation;
+export function formatSummary({ bundle, report, data, experiment }: TrainingReport): string {
   const unreadable = data.unreadable.length > 0 ? `, ${data.unreadable.length} left out` : "";
-  const rows: [string, string][] = [
-    ["Data", `${data.source}${unreadable}`],
-    ["Measured by", report.protocol],
-    ["Accuracy", `${percent(accuracy)} (always the commonest label: ${percent(majority)})`],
-    ["Balanced accuracy", percent(balancedAccuracy)],
-    ["Macro F1", percent(macroF1)],
-    ...(rocAuc === undefined ? [] : [["ROC AUC", rocAuc.toFixed(3)] as [string, string]]),
-    ["Calibration error", percent(evaluation.expectedCalibrationError)],
-    ["Temperature", report.temperature.toFixed(3)],
-    ["Bundle", `${bundle.folder} (${bundle.digest.slice(0, 19)})`],
-  ];
-  const width = Math.max(...rows.map(([name]) => name.length));
   return [
-    ...rows.map(([name, value]) => `${name.padEnd(width)}  ${value}`),
+    formatExperiment(experiment),
     "",
-    "Confusion (rows: what raters said; columns: what the head said)",
-    ...formatConfusion(labels, evaluation.confusion),
+    ...experiment.notes,
+    `Data    ${data.source}${unreadable}`,
+    `Bundle  ${bundle.folder} (${bundle.digest.slice(0, 19)})`,
+    `Report  ${report}/report.html`,
   ].join("\n");
 }
 
-function formatConfusion(
-  labels: readonly string[],
-  confusion: readonly (readonly number[])[],
-): string[] {
-  const width = Math.max(...labels.map((label) => label.length));
-  const cell = (text: string | number) => String(text).padStart(width);
-  const header = `${" ".repeat(width)}  ${labels.map(cell).join("  ")}`;
-  return [
-    header,
-    ...labels.map((label, i) => `${label.padEnd(width)}  ${confusion[i].map(cell).join("  ")}`),
-  ];
-}
-
-function percent(share: number): string {
-  return `${(share * 100).toFixed(1)} %`;
+/**
+ * Writes an experiment's tables.
+ *
+ * @param experiment whose
+ * @returns lines for a terminal
+ */
+export function formatExperiment(experiment: Experiment): string {
+  const own = ownTasks(experiment);
+  return formatTables([
+    ...(own.length > 1 ? [summaryTable(experiment)] : own.map(figureTable)),
+    ...crossDatasetTables(experiment).map(({ table }) => table),
+  ]);
 }

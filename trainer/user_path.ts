@@ -17,8 +17,18 @@ export function userPath(path: string): string {
 /**
  * The same for a data set, whose path stands behind its form.
  *
- * @param spec `csv:FILE` or `folder:DIR`; anything else stays as it is, for its reader to refuse
+ * @param spec such as `csv:FILE`; what has no form stays as it is, for its reader to refuse
  */
 export function userDataset(spec: string): string {
-  return spec.replace(/^(csv:|folder:)(.+)$/s, (_, form, path) => form + userPath(path));
+  return spec.replace(/^([a-z0-9-]+:)(.+)$/s, (_, form, path) => form + userPath(path));
+}
+
+/**
+ * A folder for what can be made again: where the user says, or in the project's root, which tasks run in.
+ *
+ * @param given by the user
+ * @param name of the project's own, below `.cache`
+ */
+export function cachePath(given: string | undefined, name: string): string {
+  return given === undefined ? resolve(".cache", name) : userPath(given);
 }
