@@ -197,7 +197,7 @@ async function fill(
     return await embedder.fill(examples, {
       signal,
       onProgress: ({ done, cached, unreadable, rate }) => {
-        progress.set(done);
+        progress.set(done, cached);
         progress.note(
           `${rate.toFixed(1)} pictures/s, ${cached} known` +
             (unreadable > 0 ? `, ${unreadable} unreadable` : ""),

@@ -8,8 +8,8 @@ import { ProgressBar } from "@std/cli/unstable-progress-bar";
 export interface Progress {
   /** One more step is done. */
   step(): void;
-  /** So many steps are done. */
-  set(value: number): void;
+  /** So many steps are done, of which some cost nothing: they say nothing of the time that is left. */
+  set(value: number, free?: number): void;
   /** What is going on, in a few words. */
   note(words: string): void;
   /** The work is over, whole or not. */
@@ -25,6 +25,7 @@ export interface Progress {
 export function startProgress(what: string, max: number): Progress {
   if (!Deno.stderr.isTerminal()) return startLine(what, max);
   let words = "";
+  let free = 0;
   const bar = new ProgressBar({
     max,
     barLength: 30,
@@ -36,14 +37,17 @@ export function startProgress(what: string, max: number): Progress {
   });
   return {
     step: () => void bar.value++,
-    set: (value) => void (bar.value = value),
+    set: (value, freeOfThem = 0) => {
+      bar.value = value;
+      free = freeOfThem;
+    },
     note: (next) => void (words = next),
     stop: () => bar.stop(),
   };
 
   function timeLeft(value: number, elapsed: number): string {
-    if (value === 0) return "";
-    const seconds = Math.round((elapsed / value) * (max - value) / 1000);
+    if (value <= free) return "";
+    const seconds = Math.round((elapsed / (value - free)) * (max - value) / 1000);
     return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")} left`;
   }
 }

@@ -6,9 +6,9 @@
 import { findTaxonomy, sha256 } from "@clip-e/shared";
 import { readCommandLine } from "@clip-e/shared/command-line";
 import { basename, join } from "node:path";
-import { type BundleDraft, finishBundle } from "./bundle_draft.ts";
+import { finishBundle } from "./bundle_draft.ts";
 import { writeBundleFolder } from "./bundle_folder.ts";
-import type { Dataset } from "./data/dataset.ts";
+import type { Dataset, Example } from "./data/dataset.ts";
 import { isKnownForm, readDataset } from "./data/read_dataset.ts";
 import { readMatching } from "./data/read_matching.ts";
 import { openEmbedder } from "./embedding/embedder.ts";
@@ -20,7 +20,7 @@ import { loadData, type LoadedData, pictureReader } from "./experiment/load_data
 import { openDraft } from "./experiment/open_bundle_draft.ts";
 import { estimateEmbedding, formatPlan } from "./experiment/plan_words.ts";
 import { chooseProtocol } from "./experiment/protocol.ts";
-import { chooseRecipe } from "./experiment/recipe.ts";
+import { chooseRecipe, type Recipe } from "./experiment/recipe.ts";
 import { listRows } from "./experiment/rows.ts";
 import { chooseServed, withServed } from "./experiment/serve_best.ts";
 import { findTasks, type Task } from "./experiment/tasks.ts";
@@ -65,11 +65,8 @@ async function readElsewhere(specs: readonly string[], tasks: readonly Task[]): 
   }));
 }
 
-/** The whole run, from the command line's values to the report; nothing where only the plan was asked for. */
-async function run(
-  options: TrainOptions,
-  signal: AbortSignal,
-): Promise<TrainingReport | undefined> {
+/** What a run is about, before any picture is opened. */
+async function prepare(options: TrainOptions) {
   const request = checkTrainOptions(options);
   const given = await readGiven(options);
   const predictions = options.predictions === undefined ? undefined : userPath(options.predictions);
@@ -81,7 +78,6 @@ async function run(
     ...datasetOptions(options),
     ...(!isKnown && own !== undefined && { taxonomy: own }),
   });
-
   const target = await openDraft({
     ...request,
     given,
@@ -95,53 +91,76 @@ async function run(
   }
   const elsewhere = await readElsewhere(request.testOn, tasks);
   for (const note of [dataset, ...elsewhere].flatMap(({ notes }) => notes)) say(note);
-  const rows = listRows(tasks, target.encoder.size, !options.plain);
   const recipe = chooseRecipe(dataset.examples, {
     recipe: request.recipe,
     members: options.members,
   });
-  const measuring = { folds: options.folds, test: options.test, validation: recipe.validation };
-  const planned = chooseProtocol(dataset.examples, measuring, new Random(options.seed));
-  const device = await openDevice(request.device);
+  return {
+    options,
+    request,
+    predictions,
+    dataset,
+    elsewhere,
+    target,
+    tasks,
+    rows: listRows(tasks, target.encoder.size, !options.plain),
+    recipe,
+    cache: cachePath(options.cache, "embeddings"),
+    device: await openDevice(request.device),
+    seeds: Array.from({ length: options.seeds }, (_, s) => options.seed + s),
+  };
+}
 
-  const cache = cachePath(options.cache, "embeddings");
-  const embedder = await openEmbedder(target.encoder, cache, {
+type Setup = Awaited<ReturnType<typeof prepare>>;
+
+/** Who learns and who measures; the same examples and the same generator give the same. */
+function protocolOf({ options, recipe }: Setup, examples: readonly Example[], random: Random) {
+  const { folds, test } = options;
+  return chooseProtocol(examples, { folds, test, validation: recipe.validation }, random);
+}
+
+/** Says what is about to be done, and embeds all pictures; nothing where only the plan was asked for. */
+async function embed(setup: Setup, signal: AbortSignal) {
+  const { options, request, dataset, elsewhere, target, rows, recipe, device, seeds } = setup;
+  const planned = protocolOf(setup, dataset.examples, new Random(options.seed));
+  const embedder = await openEmbedder(target.encoder, setup.cache, {
     backend: options.backend,
     ...(options.workers !== undefined && { workers: options.workers }),
   });
-  let data: LoadedData;
-  const others: LoadedData[] = [];
   try {
     const { name, precision } = target.encoder;
+    const { backend, workers } = embedder;
     say(formatPlan({
       data: [dataset, ...elsewhere].map(({ description }) => description),
-      encoder: `${name}, ${precision}, ${embedder.backend} on ${embedder.workers} workers`,
+      encoder: `${name}, ${precision}, ${backend} on ${workers} workers`,
       embedding: await estimateEmbedding([dataset, ...elsewhere], embedder, signal),
       rows,
       protocol: planned,
-      seeds: options.seeds,
+      seeds: seeds.length,
       members: recipe.members,
       training: `recipe ${recipe.preset}, on ${device.description}`,
       out: request.out,
       report: request.report,
     }));
     if (options.plan) return undefined;
-    data = await loadData(dataset, embedder, signal);
+    const data = await loadData(dataset, embedder, signal);
+    const others: LoadedData[] = [];
     for (const other of elsewhere) others.push(await loadData(other, embedder, signal));
+    return { data, others, backend };
   } finally {
     embedder.close();
   }
+}
 
-  const seeds = Array.from({ length: options.seeds }, (_, s) => options.seed + s);
+type Pictures = NonNullable<Awaited<ReturnType<typeof embed>>>;
+
+/** Fits every method's heads, and measures all of them. */
+async function compare(setup: Setup, { data, others }: Pictures, signal: AbortSignal) {
+  const { options, target, rows, recipe, device, seeds, cache } = setup;
   const random = new Random(options.seed);
-  const measured = measuredPictures(
-    data,
-    others,
-    chooseProtocol(data.examples, measuring, random),
-    options,
-  );
-  const { protocol } = measured;
-  const outcome = await fitHeads(data, rows, protocol, {
+  const chosen = protocolOf(setup, data.examples, random);
+  const measured = measuredPictures(data, others, chosen, options);
+  const outcome = await fitHeads(data, rows, measured.protocol, {
     seeds,
     random,
     others: measured.others.map((other) => ({
@@ -158,43 +177,52 @@ async function run(
     work: join(cache, "checkpoints", await workName([options, data.digest, target.encoder.sha256])),
     signal,
   });
+  return { outcome, measured };
+}
 
+type Compared = Awaited<ReturnType<typeof compare>>;
+
+/** Writes the bundle, the report and the predictions. */
+async function publish(
+  { options, request, predictions, target, tasks, recipe, device, seeds }: Setup,
+  { data, others, backend }: Pictures,
+  { outcome, measured }: Compared,
+): Promise<TrainingReport> {
   const groups = options.groupBy === undefined ? "" : `, grouped by ${options.groupBy}`;
+  const protocol = { ...measured.protocol, words: `${measured.protocol.words}${groups}` };
   const source = `${basename(request.data)}, ${data.examples.length} pictures`;
+  const { encoder, draft } = target;
   const experiment = describeExperiment(outcome, {
-    title: `${target.draft.manifest.name}, trained on ${dataset.name}`,
+    title: `${draft.manifest.name}, trained on ${data.dataset.name}`,
     facts: [
-      { name: "Encoder", value: `${target.encoder.name}, SHA-256 ${target.encoder.sha256}` },
-      { name: "Embedding", value: `${data.size} numbers, by ${embedder.backend}` },
-      { name: "Recipe", value: `${recipe.preset}, ${recipe.members} heads averaged` },
-      { name: options.seeds > 1 ? "Seeds" : "Seed", value: seeds.join(", ") },
-      { name: "Measured by", value: `${protocol.words}${groups}` },
+      { name: "Encoder", value: `${encoder.name}, SHA-256 ${encoder.sha256}` },
+      { name: "Embedding", value: `${data.size} numbers, by ${backend}` },
+      { name: "Recipe", value: recipeWords(recipe) },
+      { name: seeds.length > 1 ? "Seeds" : "Seed", value: seeds.join(", ") },
+      { name: "Measured by", value: protocol.words },
       { name: "Trained on", value: device.description },
     ],
     data,
-    protocol: { ...protocol, words: `${protocol.words}${groups}` },
+    protocol,
     others: measured.others,
     notes: measured.notes,
   });
-
-  const origin = {
-    trainedOn: `trained on ${source} (digest ${data.digest}), seed ${options.seed}, ` +
-      `recipe ${recipe.preset}`,
-    measuredOn: `${protocol.words}${groups}, on ${source}`,
-  };
-  let draft: BundleDraft = target.draft;
   const served = tasks.map((task) => ({ task, methods: chooseServed(outcome.rows, task) }));
-  for (const { task, methods } of served) draft = await withServed(draft, task, methods, origin);
-  const files = await finishBundle(draft);
+  let next = draft;
+  for (const { task, methods } of served) {
+    next = await withServed(next, task, methods, {
+      trainedOn: `trained on ${source} (digest ${data.digest}), seed ${options.seed}, ` +
+        `recipe ${recipe.preset}`,
+      measuredOn: `${protocol.words}, on ${source}`,
+    });
+  }
+  const files = await finishBundle(next);
   await writeBundleFolder(request.out, files);
-  await writeReport(
-    request.report,
-    await addThumbnails(experiment, pictureReader([data, ...others])),
-  );
+  const illustrated = await addThumbnails(experiment, pictureReader([data, ...others]));
+  await writeReport(request.report, illustrated);
   if (predictions !== undefined) {
     await writePredictions(predictions, data, served.map(({ methods: [{ outcome }] }) => outcome));
   }
-  for (const { close } of [dataset, ...elsewhere]) await close?.();
   const manifest = files.get("manifest.json") ?? new Uint8Array();
   return {
     bundle: { folder: request.out, digest: `sha256:${await sha256(manifest)}` },
@@ -211,6 +239,24 @@ async function run(
     })),
     experiment,
   };
+}
+
+/** The whole run, from the command line's values to the report; nothing where only the plan was asked for. */
+async function run(
+  options: TrainOptions,
+  signal: AbortSignal,
+): Promise<TrainingReport | undefined> {
+  const setup = await prepare(options);
+  const pictures = await embed(setup, signal);
+  if (!pictures) return undefined;
+  const compared = await compare(setup, pictures, signal);
+  const report = await publish(setup, pictures, compared);
+  for (const { close } of [setup.dataset, ...setup.elsewhere]) await close?.();
+  return report;
+}
+
+function recipeWords({ preset, members }: Recipe): string {
+  return members > 1 ? `${preset}, ${members} heads averaged` : preset;
 }
 
 async function main(): Promise<void> {

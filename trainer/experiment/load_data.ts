@@ -44,8 +44,8 @@ async function embed(dataset: Dataset, embedder: Embedder, signal: AbortSignal) 
   try {
     return await embedder.embed(dataset.examples, {
       signal,
-      onProgress: ({ done, rate }) => {
-        progress.set(done);
+      onProgress: ({ done, cached, rate }) => {
+        progress.set(done, cached);
         if (rate > 0) progress.note(`${rate.toFixed(0)} a second`);
       },
     });
