@@ -13,60 +13,6 @@ export interface Standardizer {
   readonly scale: Float64Array;
 }
 
-/** A deviation that is this much of a feature's largest value is rounding, not variation. */
-const ROUNDING = 1e-6;
-
-/**
- * Measures the mean and deviation of some rows.
- *
- * @param embeddings `[N, D]`, row-major, finite numbers
- * @param size D
- * @param rows which of the N to measure
- */
-export function fitStandardizer(
-  embeddings: Float32Array,
-  size: number,
-  rows: readonly number[],
-): Standardizer {
-  const mean = new Float64Array(size);
-  const largest = new Float64Array(size);
-  for (const row of rows) {
-    for (let d = 0; d < size; d++) {
-      const x = embeddings[row * size + d];
-      mean[d] += x / rows.length;
-      largest[d] = Math.max(largest[d], Math.abs(x));
-    }
-  }
-  const variance = new Float64Array(size);
-  for (const row of rows) {
-    for (let d = 0; d < size; d++) {
-      variance[d] += (embeddings[row * size + d] - mean[d]) ** 2 / rows.length;
-    }
-  }
-  const scale = variance.map((v, d) => Math.sqrt(v) > ROUNDING * largest[d] ? 1 / Math.sqrt(v) : 0);
-  return { mean, scale };
-}
-
-/**
- * Standardises one row.
- *
- * @param standardizer of `[D]`
- * @param embeddings `[N, D]`, row-major
- * @param row which of the N
- * @param out written to
- * @param at where in `out` the row's D numbers go
- */
-export function standardizeRow(
-  { mean, scale }: Standardizer,
-  embeddings: Float32Array,
-  row: number,
-  out: Float32Array,
-  at: number,
-): void {
-  const size = mean.length;
-  for (let d = 0; d < size; d++) out[at + d] = (embeddings[row * size + d] - mean[d]) * scale[d];
-}
-
 /**
  * Folds the standardisation into the layer that follows it:
  * `((x - mean) * scale) · W + b = x · (scale * W) + (b - (mean * scale) · W)`.

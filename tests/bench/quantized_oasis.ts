@@ -1,23 +1,21 @@
 /**
  * What quantising an encoder costs those who are served: a head is trained on the float MobileNetV2's features of the OASIS
  * photographs, and scores pictures that it has not seen by their float and by their quantised features. Five folds by theme,
- * as `deno task train --folds=5 --group-by=theme` has them, several seeds. It needs the photographs and the encoder:
+ * as `deno task train --folds=5 --group-by=theme --keep-near-duplicates` has them, several seeds. It needs the photographs and the encoder:
  *
  * deno task bench:quantized-oasis [--shared DIR] [--seeds N] [--json FILE]
  */
 
 import { type Backend, type Encoder, openEncoder, wasmBackend } from "@clip-e/edge/encoder";
 import { openNativeBackend } from "@clip-e/edge/native";
-import { type CrossEntropyHead, crossEntropyLogits, preprocess } from "@clip-e/shared";
+import { findTaxonomy, preprocess } from "@clip-e/shared";
 import { readCommandLine } from "@clip-e/shared/command-line";
 import { parse } from "csv-parse/sync";
-import { averageHeads } from "../../trainer/average_heads.ts";
-import { fitTemperature } from "../../trainer/calibration.ts";
+import type { Example } from "../../trainer/data/dataset.ts";
 import { decodeFile } from "../../trainer/decode_file.ts";
 import { readPreprocessing } from "../../trainer/encoder_file.ts";
 import { rocAuc } from "../../trainer/evaluation.ts";
 import { cosine, median } from "../../trainer/fidelity_cosines.ts";
-import { fitHead } from "../../trainer/fit_head.ts";
 import {
   modelFiles,
   NO_EXTERNAL_DATA,
@@ -25,9 +23,7 @@ import {
   type QuantizeOptions,
   readModel,
 } from "../../trainer/quantize/mod.ts";
-import { Random } from "../../trainer/random.ts";
-import { foldsByGroup, type GroupedExample } from "../../trainer/split.ts";
-import { scorePicture } from "../../trainer/train_head.ts";
+import { type Calibrated, fitCalibrated, scoreCalibrated } from "../calibrated_heads.ts";
 import { isNativeInstalled } from "../native_installed.ts";
 
 const COMMAND = {
@@ -55,16 +51,15 @@ const MODES: Readonly<Record<string, QuantizeOptions>> = {
   "`fp16`": { mode: "fp16" },
 };
 
-/** What `deno task train` does unless told otherwise. */
-const [FOLDS, MEMBERS, HIDDEN] = [5, 4, 512];
+/** Parts by theme, each scored by heads fitted to the others. */
+const FOLDS = 5;
 /** Of a picture to decode. */
 const MAX_PIXELS = 200_000_000;
 /** Mean valences above this are positive; those further than `CLEAR` from it are clear. */
 const [NEUTRAL, CLEAR] = [4, 0.5];
 
 /** A photograph, by its mean valence. */
-interface Photograph extends GroupedExample {
-  readonly file: string;
+interface Photograph extends Example {
   readonly valence: number;
 }
 
@@ -90,8 +85,9 @@ async function readPhotographs(oasis: string): Promise<Photograph[]> {
     columns: true,
   });
   return rows.map(({ file, theme, valence_mean }) => ({
-    file: `${oasis}/images/${file}`,
+    name: file,
     group: theme,
+    read: () => Deno.readFile(`${oasis}/images/${file}`),
     valence: Number(valence_mean),
     label: Number(valence_mean) > NEUTRAL ? "positive" : "negative",
   }));
@@ -125,83 +121,46 @@ async function openContenders(path: string, crop: number): Promise<Contender[]> 
 async function embed(photographs: readonly Photograph[], folder: string): Promise<Contender[]> {
   const { preprocessing } = await readPreprocessing(folder);
   const contenders = await openContenders(`${folder}/encoder.onnx`, preprocessing.crop);
-  for (const [i, { file }] of photographs.entries()) {
+  for (const [i, { read }] of photographs.entries()) {
     if (i % 100 === 0) console.error(`Embedding, ${i} of ${photographs.length} ...`);
-    const input = preprocess(
-      await decodeFile(await Deno.readFile(file), MAX_PIXELS),
-      preprocessing,
-    );
+    const input = preprocess(await decodeFile(await read(), MAX_PIXELS), preprocessing);
     for (const { encoder, features } of contenders) features.push(await encoder.encode(input));
   }
   for (const { encoder } of contenders) await encoder.close();
   return contenders;
 }
 
-/** A head and the temperature of its scores. */
-interface Calibrated {
-  readonly head: CrossEntropyHead;
-  readonly temperature: number;
-}
-
-/**
- * Trains the heads of a cross-validation just as `trainHead()` does, which keeps only the last one: with the same seed the
- * folds and the heads have the same bits.
- */
+/** Fits the heads of a cross-validation, as `deno task train` does with this seed. */
 async function fitFolds(
   photographs: readonly Photograph[],
   features: readonly Float32Array[],
   seed: number,
-): Promise<(Calibrated & { readonly fold: readonly number[] })[]> {
-  const random = new Random(seed);
+): Promise<Calibrated[]> {
+  const polarity = findTaxonomy("polarity");
+  if (!polarity) throw new TypeError("The project knows no taxonomy called polarity");
   const size = features[0].length;
   const embeddings = new Float32Array(features.length * size);
   features.forEach((row, i) => embeddings.set(row, i * size));
-  const data = { embeddings, size, targets: targetsOf(photographs), classes: 2 };
-
-  const fit = async (pictures: readonly number[], seed: number): Promise<Calibrated> => {
-    const parts = foldsByGroup(pictures.map((i) => photographs[i]), MEMBERS, random)
-      .map((part) => part.map((i) => pictures[i]));
-    const heads: CrossEntropyHead[] = [];
-    const logits: Float64Array[] = [];
-    for (const [m, part] of parts.entries()) {
-      const { head } = await fitHead(data, without(pictures, part), part, {
-        hidden: HIDDEN / MEMBERS,
-        seed: seed * MEMBERS + m,
-      });
-      heads.push(head);
-      for (const i of part) logits.push(crossEntropyLogits(head, features[i]));
-    }
-    const temperature = fitTemperature(logits, parts.flat().map((i) => data.targets[i]));
-    return { head: averageHeads(heads), temperature };
-  };
-
-  const all = [...photographs.keys()];
-  const fitted = [];
-  for (const [k, fold] of foldsByGroup(photographs, FOLDS, random).entries()) {
-    console.error(`Seed ${seed}, training fold ${k + 1} of ${FOLDS} ...`);
-    fitted.push({ fold, ...await fit(without(all, fold), seed + k + 1) });
-  }
-  return fitted;
+  return await fitCalibrated({ examples: photographs, embeddings, size }, polarity, {
+    folds: FOLDS,
+    seed,
+    onRound: (k) => console.error(`Seed ${seed}, training fold ${k} of ${FOLDS} ...`),
+  });
 }
 
 function targetsOf(photographs: readonly Photograph[]): Int32Array {
   return Int32Array.from(photographs, ({ label }) => label === "positive" ? 1 : 0);
 }
 
-function without(pictures: readonly number[], part: readonly number[]): number[] {
-  const left = new Set(part);
-  return pictures.filter((i) => !left.has(i));
-}
-
 /** Scores each photograph by the head that has not seen it. */
 function measure(
   photographs: readonly Photograph[],
   features: readonly Float32Array[],
-  folds: Awaited<ReturnType<typeof fitFolds>>,
+  folds: readonly Calibrated[],
 ): Aucs {
   const scores: number[] = [];
-  for (const { fold, head, temperature } of folds) {
-    for (const i of fold) scores[i] = scorePicture(head, temperature, features[i])[1];
+  for (const fold of folds) {
+    for (const i of fold.test) scores[i] = scoreCalibrated(fold, features[i])[1];
   }
   const auc = (some: readonly number[]) =>
     rocAuc(some.map((i) => scores[i]), targetsOf(some.map((i) => photographs[i])));

@@ -4,7 +4,7 @@
  */
 
 import type { Evaluation } from "../evaluation.ts";
-import type { Epoch } from "../fit_head.ts";
+import type { Epoch } from "../fit/fit_options.ts";
 
 /** Where a figure lies, by resampling the pictures. */
 export interface Interval {

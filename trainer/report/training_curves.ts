@@ -54,7 +54,7 @@ async function curvePanel(row: string, curves: readonly TrainingCurve[]): Promis
   const [kept] = best;
   const label = `Losses of ${row} by epoch` +
     (kept
-      ? `: the lowest on validation is ${kept.loss.toFixed(4)}, after epoch ${kept.epoch}`
+      ? `: on validation ${kept.loss.toFixed(4)} after epoch ${kept.epoch}, which was kept`
       : "");
   const x = { scale: "epoch", field: "epoch" };
   const y = { scale: "loss", field: "loss" };

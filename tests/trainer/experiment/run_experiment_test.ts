@@ -1,9 +1,12 @@
 import assert from "node:assert/strict";
 import type { Example } from "../../../trainer/data/dataset.ts";
-import { chooseProtocol } from "../../../trainer/experiment/protocol.ts";
+import { TrainerError } from "../../../trainer/errors.ts";
+import { fitCommittee } from "../../../trainer/experiment/committee.ts";
+import { chooseProtocol, type ProtocolOptions } from "../../../trainer/experiment/protocol.ts";
 import { listRows, traineesOf } from "../../../trainer/experiment/rows.ts";
 import { type FitPlan, runExperiment } from "../../../trainer/experiment/run_experiment.ts";
 import { chooseServed, evaluateFirst } from "../../../trainer/experiment/serve_best.ts";
+import { taskTargets } from "../../../trainer/experiment/tasks.ts";
 import { Random } from "../../../trainer/random.ts";
 import { fitMeans, makeData, makeTasks, SIZE } from "./synthetic.ts";
 
@@ -98,6 +101,40 @@ Deno.test("chooseProtocol() takes the data set's own parts", () => {
   );
 });
 
+Deno.test("chooseProtocol() says in words how it measures", () => {
+  const { examples } = makeData(120);
+  const wordsOf = (options: Partial<ProtocolOptions>) =>
+    chooseProtocol(examples, { test: 0.2, validation: 0, ...options }, new Random(0)).words;
+  assert.equal(wordsOf({ folds: 3 }), "3-fold cross-validation");
+  assert.equal(wordsOf({}), "a test split of 24 pictures");
+});
+
+Deno.test("chooseProtocol() and fitCommittee() say in the user's words that there are too few groups", async () => {
+  const { examples } = makeData(6); // 2 groups
+  const isTooFew = (error: unknown) => {
+    assert.ok(error instanceof TrainerError, String(error));
+    assert.match(error.message, /^Cannot split the pictures: Cannot make \d parts: there (is|are)/);
+    return true;
+  };
+  const options = { test: 0.2, validation: 0 };
+  const choose = (some: readonly Example[], folds?: number) => () =>
+    chooseProtocol(some, { ...options, folds }, new Random(0));
+  assert.throws(choose(examples, 3), isTooFew);
+  assert.throws(choose(examples.slice(0, 3)), isTooFew);
+  // Of two folds, one group is left for two members.
+  const [round] = choose(examples, 2)().measured;
+  const fit = () => assert.fail("it was fitted");
+  await assert.rejects(fitCommittee(examples, round, 2, new Random(0), fit), isTooFew);
+});
+
+Deno.test("taskTargets() has labels in the taxonomy's order, and -1 for those without a counterpart", () => {
+  const [, coarse] = makeTasks(false);
+  const labels = ["rage", "joy", "boredom", "love"];
+  assert.deepEqual([...taskTargets(coarse, labels)], [0, 1, -1, 1]);
+  const turned = { ...coarse.taxonomy, labels: coarse.taxonomy.labels.toReversed() };
+  assert.deepEqual([...taskTargets({ ...coarse, taxonomy: turned }, labels)], [1, 0, -1, 0]);
+});
+
 Deno.test("runExperiment() measures each picture once, by a head that did not see it", async () => {
   const data = makeData(120);
   const rows = simpleRows();
@@ -118,6 +155,9 @@ Deno.test("runExperiment() measures each picture once, by a head that did not se
   // 2 seeds, 2 trainees, 4 folds and the served ones, 3 members.
   assert.equal(plans.length, 2 * 2 * 5 * 3);
   assert.equal(new Set(plans.map(({ name }) => name)).size, plans.length);
+  // Each head of a trainee starts from first weights of its own.
+  const starts = plans.map(({ trainee, seed }) => `${trainee.id}, ${seed}`);
+  assert.equal(new Set(starts).size, plans.length);
   for (const { row, measured, validationAccuracy, served } of outcome.rows) {
     const name = `${row.task.taxonomy.id}, ${row.name}`;
     assert.deepEqual([...measured.indices].sort((a, b) => a - b), [...data.examples.keys()], name);

@@ -249,6 +249,7 @@ function makeCurve(
     epoch: i + 1,
     trainLoss: floor * (0.86 + 0.55 * Math.exp(-i / 5)) - i * 0.004 + noise(0.004),
     validationLoss: floor * (1 + 0.35 * Math.exp(-i / 4) + 0.00008 * i * i) + noise(0.004),
+    validationAccuracy: 0.8 - 0.3 * Math.exp(-i / 4),
   }));
   const losses = history.map(({ validationLoss }) => validationLoss);
   return {
