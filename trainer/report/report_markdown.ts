@@ -2,8 +2,14 @@
  * An experiment as Markdown: the page's tables, without its pictures and plots.
  */
 
-import type { DatasetSummary, Experiment, Mistake, TaskResult } from "../evaluation/experiment.ts";
-import { confusionCaption, shownMeasurement } from "./confusion_matrix.ts";
+import type {
+  DatasetSummary,
+  Experiment,
+  Measurement,
+  Mistake,
+  TaskResult,
+} from "../evaluation/experiment.ts";
+import { confusionCaption, confusionList, isListed, shownMeasurement } from "./confusion_matrix.ts";
 import { escapeMarkdown } from "./escape_markdown.ts";
 import {
   comparisonTable,
@@ -48,9 +54,7 @@ function taskParagraphs(task: TaskResult): string[] {
   return [
     `## ${escapeMarkdown(taskTitle(task))}`,
     tableMarkdown(figureTable(task)),
-    ...shown
-      ? [tableMarkdown(confusionTable(task, shown.row, shown.evaluations[0].confusion))]
-      : [],
+    ...shown ? [tableMarkdown((isListed(task) ? confusionList : confusionTable)(task, shown))] : [],
     ...task.comparisons.length > 0 ? [tableMarkdown(comparisonTable(task))] : [],
     ...task.mistakes.length > 0
       ? ["Its surest mistakes:", list(task.mistakes.map(mistakeLine))]
@@ -58,15 +62,11 @@ function taskParagraphs(task: TaskResult): string[] {
   ];
 }
 
-function confusionTable(
-  { labels }: TaskResult,
-  row: string,
-  confusion: readonly (readonly number[])[],
-): Table {
+function confusionTable({ labels }: TaskResult, { row, evaluations }: Measurement): Table {
   return {
     caption: confusionCaption(row),
     columns: [{ title: "" }, ...labels.map((title) => ({ title }))],
-    rows: confusion.map((pictures, i) => ({
+    rows: evaluations[0].confusion.map((pictures, i) => ({
       header: labels[i],
       cells: pictures.map((n, j) => ({ text: count(n), isBest: i === j })),
     })),

@@ -20,7 +20,7 @@ export async function trainingCurves(
   if (rows.length === 0) return undefined;
   const panels: Markup[] = [];
   for (const row of rows) panels.push(await curvePanel(row, curves.filter((c) => c.row === row)));
-  return markup`<p class="legend"><span class="key key-validation">validation</span> <span class="key key-train">training, with dropout</span> <span class="key key-best">the epoch that was kept</span> Thin lines are further seeds.</p>
+  return markup`<p class="legend"><span class="key key-validation">validation</span> <span class="key key-train">training</span> <span class="key key-best">the epoch that was kept</span> Thin lines are further seeds.</p>
 ${panelGrid(panels)}`;
 }
 

@@ -142,3 +142,34 @@ Deno.test("writeReport() says why it cannot write, and leaves nothing half-writt
     await Deno.remove(folder, { recursive: true });
   }
 });
+
+Deno.test("reportHtml() and reportMarkdown() list what was confused most, where labels are many", async () => {
+  const count = 50;
+  const labels = Array.from({ length: count }, (_, i) => `label-${i}`);
+  // Of each label's ten pictures as many go to the next label as its number modulo five.
+  const confusion = labels.map((_, i) =>
+    labels.map((_, j) => j === i ? 10 - i % 5 : j === (i + 1) % count ? i % 5 : 0)
+  );
+  const [task] = experiment.tasks;
+  const [first] = task.measurements;
+  const evaluation = { ...first.evaluations[0], confusion };
+  const many = {
+    ...experiment,
+    tasks: [{
+      ...task,
+      labels,
+      measurements: [{ ...first, evaluations: [evaluation] }],
+      served: first.row,
+    }],
+  };
+  const html = await reportHtml(many);
+  assert.ok(html.includes("took for another most often, of 50"));
+  assert.ok(!html.includes('class="confusion'), "no matrix");
+  assert.match(
+    html,
+    /label-4<\/th>\s*<td[^>]*>label-5<\/td>\s*<td[^>]*>4<\/td>\s*<td[^>]*>40[^<]*<\/td>/,
+  );
+  const markdown = reportMarkdown(many);
+  assert.match(markdown, /label-49 \| label-0 \| 4 \| 40/);
+  assert.ok(!/label-0 \| label-1 /.test(markdown), "nothing of what was never confused");
+});
