@@ -50,6 +50,8 @@ export class BatchSource {
   readonly #x: Float32Array<ArrayBuffer>;
 
   /**
+   * Prepares a buffer.
+   *
    * @param options what batches are made of
    */
   constructor(options: BatchOptions) {

@@ -26,10 +26,12 @@ export interface Device {
    * Reads numbers, and frees them there. WebAssembly's come at once and in this thread alone: a promise would start
    * workers that nothing can stop.
    *
-   * @param array consumed
+   * @param array of jax-js; consumed
    * @throws {TrainerError} when the device has failed
    */
-  read(array: np.Array): Float32Array | Promise<Float32Array>;
+  read(
+    array: { data(): Promise<ArrayLike<number>>; dataSync(): ArrayLike<number> },
+  ): Float32Array | Promise<Float32Array>;
 }
 
 /** WebAssembly, in this thread. */

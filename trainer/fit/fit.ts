@@ -13,7 +13,7 @@ import { breather } from "../breather.ts";
 import { TrainerError } from "../errors.ts";
 import { Random } from "../random.ts";
 import { BatchSource } from "./batch.ts";
-import { loadCheckpoint, saveCheckpoint } from "./checkpoint.ts";
+import { type CheckpointOptions, loadCheckpoint, saveCheckpoint } from "./checkpoint.ts";
 import { type Device, WASM } from "./device.ts";
 import { fingerprint } from "./fingerprint.ts";
 import { checkData, type FitData, labelWeights } from "./fit_data.ts";
@@ -27,7 +27,7 @@ import {
   type HeadPlan,
 } from "./fit_options.ts";
 import { Inputs } from "./inputs.ts";
-import { Learner, notFinite } from "./learner.ts";
+import { Learner } from "./learner.ts";
 import { planObjective } from "./plan_objective.ts";
 import { learningRateAt } from "./schedule.ts";
 import { validate } from "./validate.ts";
@@ -95,6 +95,7 @@ export async function fit(
   const settings = chooseSettings(options, plan, train.length, data.size);
   const { batchSize, maxEpochs, patience, seed } = settings;
   checkDevice(device, settings, data);
+  if (checkpoint) checkInterval(checkpoint);
   const inputs = new Inputs({
     ...data,
     input: settings.input,
@@ -108,58 +109,49 @@ export async function fit(
   const breathe = breather(signal);
 
   const objective = planObjective(plan, settings, data);
+  const learner = new Learner(objective, device, settings.weightDecay, epochRandom(seed, 0));
   const weights = labelWeights(data, train, settings.classWeights);
   const sourceOf = (rows: number) =>
-    new BatchSource({ inputs, ...data, batchSize: rows, weights, objective });
+    new BatchSource({ ...data, inputs, batchSize: rows, weights, objective });
   const source = sourceOf(batchSize);
   const most = objective.batchLoss ? batchSize : VALIDATION_ROWS;
-  const validationSource = sourceOf(Math.min(most, validation.length));
-  const learner = new Learner(objective, device, settings.weightDecay, epochRandom(seed, 0));
-  if (saved) learner.restore(saved.tensors);
-  const history = [...saved?.history ?? []];
-  let best = history.find(({ epoch }) => epoch === saved?.bestEpoch);
+  const held = { source: sourceOf(Math.min(most, validation.length)), rows: validation };
   const steps = Math.floor(train.length / batchSize);
+
+  /** Takes an epoch's steps, and gives their mean loss. */
+  const learn = async (epoch: number): Promise<number> => {
+    const random = epochRandom(seed, epoch);
+    const order = random.shuffled(train);
+    const dropout = { share: settings.inputDropout, random };
+    for (let i = 0; i < steps; i++) {
+      await breathe();
+      const at = (epoch - 1) * steps + i;
+      const rate = learningRateAt(at, { ...settings, steps: maxEpochs * steps });
+      const rows = order.slice(i * batchSize, (i + 1) * batchSize);
+      await learner.step(source.take(rows, dropout), rate);
+    }
+    return await learner.meanLoss();
+  };
+
   try {
-    for (
-      let epoch = history.length + 1;
-      epoch <= maxEpochs && epoch - (best?.epoch ?? 0) <= patience;
-      epoch++
-    ) {
-      const random = epochRandom(seed, epoch);
-      const order = random.shuffled(train);
-      const dropout = { share: settings.inputDropout, random };
-      for (let i = 0; i < steps; i++) {
-        await breathe();
-        const at = (epoch - 1) * steps + i;
-        const rate = learningRateAt(at, { ...settings, steps: maxEpochs * steps });
-        const rows = order.slice(i * batchSize, (i + 1) * batchSize);
-        await learner.step(source.take(rows, dropout), rate);
-      }
-      const figures: Epoch = {
-        epoch,
-        trainLoss: await learner.meanLoss(),
-        ...await validate(learner.weights, {
-          objective,
-          source: validationSource,
-          rows: validation,
-          device,
-          breathe,
-        }),
-      };
-      if (!Number.isFinite(figures.validationLoss)) throw notFinite(figures.validationLoss);
+    if (saved) learner.restore(saved.tensors);
+    const history = [...saved?.history ?? []];
+    let best = history.find(({ epoch }) => epoch === saved?.bestEpoch);
+    const isOver = (epoch: number) => epoch >= maxEpochs || epoch - (best?.epoch ?? 0) >= patience;
+    for (let epoch = history.length; !isOver(epoch);) {
+      epoch++;
+      const trainLoss = await learn(epoch);
+      const measured = await validate(learner.weights, { objective, ...held, device, breathe });
+      const figures: Epoch = { epoch, trainLoss, ...measured };
       if (!best || isBetter(figures, best, settings)) {
         learner.keep();
         best = figures;
       }
       history.push(figures);
-      const isLast = epoch === maxEpochs || epoch - best.epoch >= patience;
-      if (run && (isLast || epoch % (run.everyEpochs ?? 1) === 0)) {
+      if (run && (isOver(epoch) || epoch % (run.everyEpochs ?? 1) === 0)) {
         const tensors = await learner.save();
-        await saveCheckpoint(run.path, run.fingerprint, {
-          history,
-          bestEpoch: best.epoch,
-          tensors,
-        });
+        const { epoch: bestEpoch } = best;
+        await saveCheckpoint(run.path, run.fingerprint, { history, bestEpoch, tensors });
       }
       onEpoch?.({ ...figures, maxEpochs });
     }
@@ -182,6 +174,11 @@ function isBetter(epoch: Epoch, best: Epoch, { stopOn }: FitSettings): boolean {
   if (stopOn === "loss") return less;
   const gain = epoch.validationAccuracy - best.validationAccuracy;
   return gain > 0 || (gain === 0 && less);
+}
+
+function checkInterval({ everyEpochs = 1 }: CheckpointOptions): void {
+  if (Number.isInteger(everyEpochs) && everyEpochs > 0) return;
+  throw new RangeError(`Cannot save a checkpoint every ${everyEpochs} epochs: give 1 or more`);
 }
 
 /** jax-js computes on its default device, and a GPU makes zeros of an array that is too large for it. */

@@ -118,8 +118,8 @@ export type FitSettings = Required<
 /**
  * The defaults.
  *
- * `paper`: batches of 512 and Adam are the paper's (arXiv 2310.12062) and its notebooks'; they name no learning rate, first
- * weights or dropout of their own, so these are Keras's: 0.001, Glorot's, none. When to stop is ours.
+ * `paper`: batches of 512 and Adam are the paper's (arXiv 2310.12062). Learning rate and first weights are
+ * Keras's, which it was trained with, as far as is known here: 0.001 and Glorot's. When to stop is ours.
  *
  * `small`: two follow the N training examples and the D numbers of an embedding. `inputDropout` is D / (D + N), at most
  * 0.8, which on standardised inputs acts as a ridge that fades as examples come; `batchSize` is the power of two nearest to
@@ -197,7 +197,8 @@ export function chooseSettings(
     throw new RangeError(`Cannot fit a head with ${name} ${settings[name]}: give ${mend}`);
   };
   for (const name of ["hidden", "batchSize", "maxEpochs", "patience"] as const) {
-    check(name, Number.isInteger(settings[name]) && settings[name] > 0, "1 or more");
+    const value = settings[name];
+    check(name, Number.isInteger(value) && value > 0 && value <= 2 ** 20, "1 to 2^20");
   }
   for (const name of ["warmUp", "labelSmoothing", "inputDropout"] as const) {
     check(name, settings[name] >= 0 && settings[name] < 1, "0 to below 1");

@@ -6,6 +6,7 @@ import { tree } from "@jax-js/jax";
 import type { BatchSource } from "./batch.ts";
 import type { Device } from "./device.ts";
 import type { Epoch } from "./fit_options.ts";
+import { notFinite } from "./learner.ts";
 import type { HeadParams, Objective } from "./objective.ts";
 
 /** What to validate on. */
@@ -27,6 +28,7 @@ export interface ValidationOptions {
  *
  * @param params weights; not consumed
  * @param options what to validate on
+ * @throws {TrainerError} when the loss is not a finite number
  * @returns the loss, a mean over the examples, or over whole batches if it needs such; the accuracy, over all examples
  */
 export async function validate(
@@ -54,7 +56,9 @@ export async function validate(
       count += some.length;
     }
   }
-  return { validationLoss: loss / count, validationAccuracy: right / rows.length };
+  const validationLoss = loss / count;
+  if (!Number.isFinite(validationLoss)) throw notFinite(validationLoss);
+  return { validationLoss, validationAccuracy: right / rows.length };
 }
 
 function best(scores: Float32Array): number {
