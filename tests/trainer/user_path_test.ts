@@ -30,5 +30,6 @@ Deno.test("userDataset() resolves the path behind the form, and leaves other wor
   calledFrom("/home/ada", () => {
     assert.equal(userDataset("csv:labels.csv"), "csv:/home/ada/labels.csv");
     assert.equal(userDataset("folder:/srv/a:b"), "folder:/srv/a:b");
-    for (const odd of ["labels.csv", "csv:", "zip:a.zip"]) assert.equal(userDataset(odd), odd);
+    assert.equal(userDataset("twitter1-3:T"), "twitter1-3:/home/ada/T");
+    for (const odd of ["labels.csv", "csv:"]) assert.equal(userDataset(odd), odd);
   }));

@@ -85,6 +85,7 @@ export async function openDevice(
   gpu: Pick<GPU, "requestAdapter"> | undefined = navigator.gpu,
 ): Promise<Device> {
   if (choice !== "wasm") {
+    muteDesktop();
     // As jax-js asks for it, so that it is the same one.
     const adapter = await gpu?.requestAdapter({ powerPreference: "high-performance" });
     const why = adapter ? refusal(adapter.info, choice) : "there is no adapter";
@@ -95,6 +96,12 @@ export async function openDevice(
   }
   defaultDevice("wasm");
   return WASM;
+}
+
+/** Drivers look for a desktop first, and complain on the terminal where there is none. */
+function muteDesktop(): void {
+  const name = "XDG_RUNTIME_DIR";
+  if (Deno.build.os === "linux" && !Deno.env.has(name)) Deno.env.set(name, "/tmp");
 }
 
 /** Why an adapter is not what was asked for, if it is not. */
