@@ -10,7 +10,7 @@ import {
   softmax,
   type Taxonomy,
 } from "@clip-e/shared";
-import { fitTemperature } from "../trainer/calibration.ts";
+import { fitTemperature } from "../trainer/fit/calibration.ts";
 import { fitCommittee, type Fitted } from "../trainer/experiment/committee.ts";
 import { fitPlan } from "../trainer/experiment/fit_plan.ts";
 import { chooseProtocol } from "../trainer/experiment/protocol.ts";

@@ -24,7 +24,7 @@ import {
   writePrompts,
 } from "@clip-e/shared";
 import { openEncoder } from "../edge/encoder.ts";
-import { OnnxGraph } from "../trainer/onnx_graph.ts";
+import { OnnxGraph } from "../trainer/encoder/onnx_graph.ts";
 
 /** The files of a bundle, by path. */
 export type BundleFiles = Map<string, Uint8Array<ArrayBuffer>>;

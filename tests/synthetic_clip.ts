@@ -4,7 +4,7 @@
  * tests ask.
  */
 
-import { OnnxGraph } from "../trainer/onnx_graph.ts";
+import { OnnxGraph } from "../trainer/encoder/onnx_graph.ts";
 import { seededRandom } from "./random.ts";
 
 /** The model's files, by path, and the numbers of its text tower. */

@@ -15,25 +15,25 @@ import {
   withMethod,
   withPrompts,
   withTextEncoder,
-} from "./bundle_draft.ts";
+} from "./bundle/bundle_draft.ts";
 import { type BuildReport, formatBuild } from "./build_summary.ts";
-import { buildVariants, readVariantPictures } from "./build_variants.ts";
-import { readBundleFolder, writeBundleFolder } from "./bundle_folder.ts";
-import { type ClipModelFiles, findClipModel, readClipConfig } from "./clip_model.ts";
-import { DEFAULT_LOGIT_SCALE, findClipScoring } from "./clip_scoring.ts";
-import { readTextEncoderFiles } from "./clip_text.ts";
-import { type CompiledTaxonomy, compileTaxonomies } from "./compile_taxonomies.ts";
-import { openEncoderFile } from "./encoder_file.ts";
+import { buildVariants, readVariantPictures } from "./encoder/build_variants.ts";
+import { readBundleFolder, writeBundleFolder } from "./bundle/bundle_folder.ts";
+import { type ClipModelFiles, findClipModel, readClipConfig } from "./clip/clip_model.ts";
+import { DEFAULT_LOGIT_SCALE, findClipScoring } from "./clip/clip_scoring.ts";
+import { readTextEncoderFiles } from "./clip/clip_text.ts";
+import { type CompiledTaxonomy, compileTaxonomies } from "./clip/compile_taxonomies.ts";
+import { openEncoderFile } from "./encoder/encoder_file.ts";
 import { TrainerError } from "./errors.ts";
-import { type Precision, PRECISIONS } from "./encoder_variants.ts";
+import { type Precision, PRECISIONS } from "./encoder/encoder_variants.ts";
 import { fail } from "./fail.ts";
-import { onnxPrecision } from "./onnx_precision.ts";
+import { onnxPrecision } from "./encoder/onnx_precision.ts";
 import { spread } from "./spread.ts";
-import { findKnownModel, KNOWN_MODELS } from "./known_models.ts";
-import { type PromptedLabel, readLabelFile } from "./label_file.ts";
+import { findKnownModel, KNOWN_MODELS } from "./clip/known_models.ts";
+import { type PromptedLabel, readLabelFile } from "./clip/label_file.ts";
 import { type Progress, startProgress } from "./progress.ts";
-import { fillTemplates, templateFault } from "./templates.ts";
-import { quantizeTextEncoder } from "./text_variant.ts";
+import { fillTemplates, templateFault } from "./clip/templates.ts";
+import { quantizeTextEncoder } from "./clip/text_variant.ts";
 import { userPath } from "./user_path.ts";
 
 /** A line for each: its name, the side of its pictures, and the licence of its weights. */

@@ -3,8 +3,8 @@
  */
 
 import type { ManifestEncoder, ManifestTextEncoder } from "@clip-e/shared";
-import type { EncoderVariant } from "./encoder_variants.ts";
-import { formatSearch } from "./fidelity_table.ts";
+import type { EncoderVariant } from "./encoder/encoder_variants.ts";
+import { formatSearch } from "./fidelity/format_fidelity.ts";
 import { percent } from "./percent.ts";
 
 /** An encoder of the bundle, with all that was measured when it was made. */

@@ -5,7 +5,7 @@
 
 import { openBundle } from "@clip-e/shared";
 import { type FlagValues, readCommandLine, UsageError } from "@clip-e/shared/command-line";
-import { folderSource } from "./bundle_folder.ts";
+import { folderSource } from "./bundle/bundle_folder.ts";
 import type { Dataset } from "./data/dataset.ts";
 import { DATASET_FORMS, readDataset } from "./data/read_dataset.ts";
 import {

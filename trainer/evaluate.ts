@@ -5,7 +5,7 @@
 
 import { type Bundle, openBundle } from "@clip-e/shared";
 import { type FlagValues, readCommandLine, UsageError } from "@clip-e/shared/command-line";
-import { folderSource } from "./bundle_folder.ts";
+import { folderSource } from "./bundle/bundle_folder.ts";
 import type { Dataset } from "./data/dataset.ts";
 import { isKnownForm } from "./data/read_dataset.ts";
 import { readMatching } from "./data/read_matching.ts";
@@ -21,7 +21,7 @@ import { withoutLookalikes } from "./experiment/measured_pictures.ts";
 import { type BundledMethod, bundledMethods, scoreBundled } from "./experiment/bundled_methods.ts";
 import { encoderOfBundle } from "./experiment/training_encoder.ts";
 import { fail } from "./fail.ts";
-import { formatExperiment } from "./report.ts";
+import { formatExperiment } from "./report/summary.ts";
 import { addThumbnails } from "./report/thumbnail.ts";
 import { writeReport } from "./report/write_report.ts";
 import { DATA_FLAGS, DATA_HELP, datasetOptions, EMBED_FLAGS } from "./train_options.ts";

@@ -13,8 +13,8 @@ import {
 } from "@clip-e/shared";
 import { type FlagValues, readCommandLine, UsageError } from "@clip-e/shared/command-line";
 import { basename } from "node:path";
-import { type BundleDraft, finishBundle, withHead, withMethod } from "./bundle_draft.ts";
-import { readBundleFolder, writeBundleFolder } from "./bundle_folder.ts";
+import { type BundleDraft, finishBundle, withHead, withMethod } from "./bundle/bundle_draft.ts";
+import { readBundleFolder, writeBundleFolder } from "./bundle/bundle_folder.ts";
 import { TrainerError } from "./errors.ts";
 import { fail } from "./fail.ts";
 import { readKerasHead } from "./keras_head.ts";

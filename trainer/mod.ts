@@ -6,20 +6,20 @@
  * @module
  */
 
-export { averageHeads } from "./average_heads.ts";
+export { averageHeads } from "./fit/average_heads.ts";
 export { type Dataset, type Example, type LabelMap, type Split, SPLITS } from "./data/dataset.ts";
 export { readDataset, type ReadDatasetOptions } from "./data/read_dataset.ts";
-export { decodeFile } from "./decode_file.ts";
+export { decodeFile } from "./embedding/decode_file.ts";
 export * from "./embedding/mod.ts";
 export {
   type EncoderFile,
   openEncoderFile,
   type OpenEncoderFileOptions,
   parsePreprocessing,
-} from "./encoder_file.ts";
+} from "./encoder/encoder_file.ts";
 export { TrainerError } from "./errors.ts";
-export { evaluate, type Evaluation } from "./evaluation.ts";
-export type { ExternalData } from "./external_data.ts";
+export { evaluate, type Evaluation } from "./evaluation/evaluate.ts";
+export type { ExternalData } from "./encoder/external_data.ts";
 export type { CheckpointOptions } from "./fit/checkpoint.ts";
 export { type Device, DEVICE_CHOICES, type DeviceChoice, openDevice } from "./fit/device.ts";
 export { fit, type FittedHead } from "./fit/fit.ts";

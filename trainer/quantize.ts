@@ -5,8 +5,8 @@
 import { type FlagValues, readCommandLine, UsageError } from "@clip-e/shared/command-line";
 import { TrainerError } from "./errors.ts";
 import { fail } from "./fail.ts";
-import { MAX_PICTURES } from "./fidelity_inputs.ts";
-import { formatFidelity, formatSearch } from "./fidelity_table.ts";
+import { MAX_PICTURES } from "./fidelity/inputs.ts";
+import { formatFidelity, formatSearch } from "./fidelity/format_fidelity.ts";
 import {
   QUANTIZE_MODES,
   type QuantizeMode,

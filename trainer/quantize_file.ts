@@ -4,14 +4,14 @@
  */
 
 import { TrainerError } from "./errors.ts";
-import { type Fidelity, measureFidelity } from "./fidelity.ts";
+import { type Fidelity, measureFidelity } from "./fidelity/measure_fidelity.ts";
 import {
   type FidelityInputs,
   type FidelitySources,
   readFidelityInputs,
-} from "./fidelity_inputs.ts";
-import { quantizeToTarget, type TargetSearch } from "./fidelity_target.ts";
-import { findBackends } from "./find_backends.ts";
+} from "./fidelity/inputs.ts";
+import { quantizeToTarget, type TargetSearch } from "./fidelity/quantize_to_target.ts";
+import { findBackends } from "./encoder/find_backends.ts";
 import { type Progress, startProgress } from "./progress.ts";
 import {
   modelFiles,

@@ -5,7 +5,7 @@
 
 import { basename, dirname, join } from "node:path";
 import { TrainerError } from "./errors.ts";
-import { externalDataPaths } from "./external_data.ts";
+import { externalDataPaths } from "./encoder/external_data.ts";
 import {
   layOutModel,
   type LayoutOptions,

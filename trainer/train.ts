@@ -6,8 +6,8 @@
 import { findTaxonomy, sha256 } from "@clip-e/shared";
 import { readCommandLine } from "@clip-e/shared/command-line";
 import { basename, join } from "node:path";
-import { finishBundle } from "./bundle_draft.ts";
-import { writeBundleFolder } from "./bundle_folder.ts";
+import { finishBundle } from "./bundle/bundle_draft.ts";
+import { writeBundleFolder } from "./bundle/bundle_folder.ts";
 import type { Dataset, Example } from "./data/dataset.ts";
 import { isKnownForm, readDataset } from "./data/read_dataset.ts";
 import { readMatching } from "./data/read_matching.ts";
@@ -26,9 +26,9 @@ import { chooseServed, withServed } from "./experiment/serve_best.ts";
 import { findTasks, type Task } from "./experiment/tasks.ts";
 import { fail } from "./fail.ts";
 import { openDevice } from "./fit/device.ts";
-import { checkPredictionsFile, writePredictions } from "./predictions.ts";
+import { checkPredictionsFile, writePredictions } from "./experiment/predictions.ts";
 import { Random } from "./random.ts";
-import { formatSummary, type TrainingReport } from "./report.ts";
+import { formatSummary, type TrainingReport } from "./report/summary.ts";
 import { addThumbnails } from "./report/thumbnail.ts";
 import { writeReport } from "./report/write_report.ts";
 import {

@@ -4,7 +4,7 @@
 
 import { type FlagValues, UsageError } from "@clip-e/shared/command-line";
 import { basename } from "node:path";
-import type { BundleIdentity } from "./bundle_draft.ts";
+import type { BundleIdentity } from "./bundle/bundle_draft.ts";
 import type { ReadDatasetOptions } from "./data/read_dataset.ts";
 import { BACKEND_CHOICES } from "./embedding/choose_backend.ts";
 import { TrainerError } from "./errors.ts";

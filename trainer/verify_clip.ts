@@ -6,16 +6,16 @@
 import { cosineLogits, preprocess, type Prompts, scoreLogits, sha256 } from "@clip-e/shared";
 import { type FlagValues, readCommandLine, UsageError } from "@clip-e/shared/command-line";
 import { dirname } from "node:path";
-import type { TextEncoderFiles } from "./bundle_draft.ts";
-import { findClipModel, readClipConfig } from "./clip_model.ts";
-import { findClipScoring } from "./clip_scoring.ts";
-import { openClipTextEncoder, readTextEncoderFiles } from "./clip_text.ts";
-import { compilePrompts } from "./compile_prompts.ts";
-import { decodeFile } from "./decode_file.ts";
-import { openEncoderFile } from "./encoder_file.ts";
+import type { TextEncoderFiles } from "./bundle/bundle_draft.ts";
+import { findClipModel, readClipConfig } from "./clip/clip_model.ts";
+import { findClipScoring } from "./clip/clip_scoring.ts";
+import { openClipTextEncoder, readTextEncoderFiles } from "./clip/clip_text.ts";
+import { compilePrompts } from "./clip/compile_prompts.ts";
+import { decodeFile } from "./embedding/decode_file.ts";
+import { openEncoderFile } from "./encoder/encoder_file.ts";
 import { TrainerError } from "./errors.ts";
 import { fail } from "./fail.ts";
-import { median } from "./fidelity_cosines.ts";
+import { median } from "./fidelity/cosines.ts";
 import { userPath } from "./user_path.ts";
 
 /** Of OpenAI's README, with the picture `CLIP.png` of its repository. */

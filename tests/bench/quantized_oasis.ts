@@ -12,10 +12,10 @@ import { findTaxonomy, preprocess } from "@clip-e/shared";
 import { readCommandLine } from "@clip-e/shared/command-line";
 import { parse } from "csv-parse/sync";
 import type { Example } from "../../trainer/data/dataset.ts";
-import { decodeFile } from "../../trainer/decode_file.ts";
-import { readPreprocessing } from "../../trainer/encoder_file.ts";
-import { rocAuc } from "../../trainer/evaluation.ts";
-import { cosine, median } from "../../trainer/fidelity_cosines.ts";
+import { decodeFile } from "../../trainer/embedding/decode_file.ts";
+import { readPreprocessing } from "../../trainer/encoder/encoder_file.ts";
+import { rocAuc } from "../../trainer/evaluation/evaluate.ts";
+import { cosine, median } from "../../trainer/fidelity/cosines.ts";
 import {
   modelFiles,
   NO_EXTERNAL_DATA,

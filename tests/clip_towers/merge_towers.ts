@@ -10,7 +10,7 @@ import {
   type ValueInfoProto,
   ValueInfoProtoSchema,
 } from "onnx-buf";
-import { OnnxGraph } from "../../trainer/onnx_graph.ts";
+import { OnnxGraph } from "../../trainer/encoder/onnx_graph.ts";
 import { readModel } from "../../trainer/quantize/mod.ts";
 
 /**

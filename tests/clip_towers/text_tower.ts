@@ -3,7 +3,7 @@
  * `CLIPTextModelWithProjection`.
  */
 
-import type { OnnxGraph } from "../../trainer/onnx_graph.ts";
+import type { OnnxGraph } from "../../trainer/encoder/onnx_graph.ts";
 import type { ClipShape } from "./shapes.ts";
 import { encoder, layerNorm, startTower, type Tower, type TowerOptions } from "./tower_graph.ts";
 import { textWeights } from "./weights.ts";

@@ -3,7 +3,7 @@
  * operators, the order and the names that Hugging Face's Optimum exports them with.
  */
 
-import { OnnxGraph } from "../../trainer/onnx_graph.ts";
+import { OnnxGraph } from "../../trainer/encoder/onnx_graph.ts";
 import { type Outliers, plantOutliers } from "./outliers.ts";
 import type { EncoderShape } from "./shapes.ts";
 import { drawWeights, type Weights, type WeightSpec } from "./weights.ts";

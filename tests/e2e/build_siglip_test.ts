@@ -9,7 +9,7 @@ import { folderSource } from "@clip-e/edge/deno";
 import { findTaxonomy, preprocess, TAXONOMIES } from "@clip-e/shared";
 import assert from "node:assert/strict";
 import { readPicture } from "../golden_file.ts";
-import { KNOWN_MODELS } from "../../trainer/known_models.ts";
+import { KNOWN_MODELS } from "../../trainer/clip/known_models.ts";
 import { LocalHub } from "../local_hub.ts";
 import { makeSyntheticClip } from "../synthetic_clip.ts";
 import { runTask, type TaskResult } from "./task_command.ts";

@@ -9,7 +9,7 @@ import sharp from "sharp";
 import { createClassifier } from "@clip-e/edge";
 import { folderSource } from "@clip-e/edge/deno";
 import { CLIP_PREPROCESSING } from "@clip-e/shared";
-import { buildStatisticsEncoder } from "../../trainer/statistics_encoder.ts";
+import { buildStatisticsEncoder } from "../../trainer/encoder/statistics_encoder.ts";
 import { ROOT, runTask } from "./task_command.ts";
 
 const SIZE = 64;

@@ -1,6 +1,6 @@
 import { openEncoder } from "@clip-e/edge/encoder";
 import assert from "node:assert/strict";
-import { OnnxGraph } from "../../trainer/onnx_graph.ts";
+import { OnnxGraph } from "../../trainer/encoder/onnx_graph.ts";
 
 /** A model that gives what it is given, or something made of it by one operator. */
 function model(node: (graph: OnnxGraph) => void, shape: readonly (number | string)[]): Uint8Array {

@@ -5,9 +5,9 @@
 
 import { dirname } from "node:path";
 import type { Preprocessing } from "@clip-e/shared";
-import { digestOf, readPreprocessing } from "../encoder_file.ts";
+import { digestOf, readPreprocessing } from "../encoder/encoder_file.ts";
 import { TrainerError } from "../errors.ts";
-import { type ExternalData, readExternalData } from "../external_data.ts";
+import { type ExternalData, readExternalData } from "../encoder/external_data.ts";
 
 /** An encoder, not open. */
 export interface EncoderSpec {

@@ -13,7 +13,7 @@ import {
   type Preprocessing,
 } from "@clip-e/shared";
 import { type BackendName, type Encoder, openEncoder } from "@clip-e/edge/encoder";
-import { decodeFile } from "../decode_file.ts";
+import { decodeFile } from "./decode_file.ts";
 import { TrainerError } from "../errors.ts";
 import { openBackend } from "./choose_backend.ts";
 import type { EncoderSpec } from "./encoder_spec.ts";

@@ -3,7 +3,7 @@
  * of 25 is rage, has been answered twice and not once. Says nothing of which of the two is right.
  */
 
-import { topLabel } from "../calibration.ts";
+import { topLabel } from "../fit/calibration.ts";
 import { type LabelParents, labelParents } from "./label_groups.ts";
 
 /** A method's scores for one taxonomy. */

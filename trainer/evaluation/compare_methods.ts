@@ -2,7 +2,7 @@
  * Methods against one another on the same pictures.
  */
 
-import { topLabel } from "../calibration.ts";
+import { topLabel } from "../fit/calibration.ts";
 import type { Comparison } from "./experiment.ts";
 import { mcnemar } from "./mcnemar.ts";
 

@@ -3,7 +3,7 @@
  * nothing but it.
  */
 
-import type { Evaluation } from "../evaluation.ts";
+import type { Evaluation } from "./evaluate.ts";
 import type { Epoch } from "../fit/fit_options.ts";
 
 /** Where a figure lies, by resampling the pictures. */

@@ -2,7 +2,7 @@
  * What a method came to on one data set, over seeds: a row of the tables.
  */
 
-import { evaluate } from "../evaluation.ts";
+import { evaluate } from "./evaluate.ts";
 import { bootstrapIntervals, type BootstrapOptions } from "./bootstrap.ts";
 import type { Measurement } from "./experiment.ts";
 import { reliabilityBins } from "./reliability.ts";

@@ -2,7 +2,7 @@
  * The pictures that a method was surest of and wrong about, for people to look at.
  */
 
-import { topLabel } from "../calibration.ts";
+import { topLabel } from "../fit/calibration.ts";
 import type { Mistake } from "./experiment.ts";
 
 /** Pictures, in the order of scores. */

@@ -2,7 +2,7 @@
  * How sure a method was, beside how often it was right: the bins of a reliability diagram.
  */
 
-import { topLabel } from "../calibration.ts";
+import { topLabel } from "../fit/calibration.ts";
 import type { ReliabilityBin } from "./experiment.ts";
 
 /** Bins of equal width in confidence, as in {@linkcode expectedCalibrationError}. */

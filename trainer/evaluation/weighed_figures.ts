@@ -3,8 +3,8 @@
  * depend on the counts is worked out once.
  */
 
-import { topLabel } from "../calibration.ts";
-import { confusionFigures, type Evaluation, surpriseOf } from "../evaluation.ts";
+import { topLabel } from "../fit/calibration.ts";
+import { confusionFigures, type Evaluation, surpriseOf } from "./evaluate.ts";
 import { CALIBRATION_BINS, confidenceBin } from "./reliability.ts";
 
 /** The figures of an evaluation that counts change. */

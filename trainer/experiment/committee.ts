@@ -5,11 +5,11 @@
  */
 
 import type { Head } from "@clip-e/shared";
-import { averageHeads } from "../average_heads.ts";
+import { averageHeads } from "../fit/average_heads.ts";
 import type { Example } from "../data/dataset.ts";
 import type { Epoch } from "../fit/fit_options.ts";
 import type { Random } from "../random.ts";
-import { foldsByGroup } from "../split.ts";
+import { foldsByGroup } from "./split.ts";
 import { divide, type Round, without } from "./protocol.ts";
 
 /** One fitted head. */

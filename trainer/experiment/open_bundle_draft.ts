@@ -5,10 +5,10 @@
 import type { LabelName, Manifest, Taxonomy } from "@clip-e/shared";
 import { openBundle, sha256 } from "@clip-e/shared";
 import { basename } from "node:path";
-import { beginBundle, type BundleDraft, type BundleIdentity } from "../bundle_draft.ts";
-import { folderSource, readBundleFolder } from "../bundle_folder.ts";
-import { checkAddition } from "../check_addition.ts";
-import { type EncoderFile, openEncoderFile } from "../encoder_file.ts";
+import { beginBundle, type BundleDraft, type BundleIdentity } from "../bundle/bundle_draft.ts";
+import { folderSource, readBundleFolder } from "../bundle/bundle_folder.ts";
+import { checkAddition } from "../bundle/check_addition.ts";
+import { type EncoderFile, openEncoderFile } from "../encoder/encoder_file.ts";
 import { TrainerError } from "../errors.ts";
 import type { TaskPrompts } from "./tasks.ts";
 import {

@@ -6,7 +6,7 @@
 import type { Example, Split } from "../data/dataset.ts";
 import { TrainerError } from "../errors.ts";
 import type { Random } from "../random.ts";
-import { foldsByGroup, splitGroups } from "../split.ts";
+import { foldsByGroup, splitGroups } from "./split.ts";
 
 /** One round: a head is fitted to `train`, stopped by `validation` and measured on `test`. Places in the examples. */
 export interface Round {

@@ -4,7 +4,7 @@
  */
 
 import type { Head, Scoring } from "@clip-e/shared";
-import { fitTemperature, topLabel } from "../calibration.ts";
+import { fitTemperature, topLabel } from "../fit/calibration.ts";
 import type { Example } from "../data/dataset.ts";
 import { TrainerError } from "../errors.ts";
 import { Random } from "../random.ts";

@@ -4,9 +4,9 @@
  * better there.
  */
 
-import { type BundleDraft, withHead, withMethod } from "../bundle_draft.ts";
+import { type BundleDraft, withHead, withMethod } from "../bundle/bundle_draft.ts";
 import { chooseMethods } from "../evaluation/choose_methods.ts";
-import { evaluate, type Evaluation } from "../evaluation.ts";
+import { evaluate, type Evaluation } from "../evaluation/evaluate.ts";
 import type { RowOutcome } from "./run_experiment.ts";
 import type { Task } from "./tasks.ts";
 

@@ -4,12 +4,12 @@
 
 import { type Bundle, openBundle, type Preprocessing } from "@clip-e/shared";
 import { basename } from "node:path";
-import type { BundleDraft } from "../bundle_draft.ts";
-import { folderSource, readBundleFolder } from "../bundle_folder.ts";
-import { digestOf, type EncoderFile } from "../encoder_file.ts";
+import type { BundleDraft } from "../bundle/bundle_draft.ts";
+import { folderSource, readBundleFolder } from "../bundle/bundle_folder.ts";
+import { digestOf, type EncoderFile } from "../encoder/encoder_file.ts";
 import { TrainerError } from "../errors.ts";
-import type { ExternalData } from "../external_data.ts";
-import { onnxPrecision } from "../onnx_precision.ts";
+import type { ExternalData } from "../encoder/external_data.ts";
+import { onnxPrecision } from "../encoder/onnx_precision.ts";
 import type { TaskPrompts } from "./tasks.ts";
 
 /** An encoder to embed pictures with. */

@@ -4,7 +4,7 @@
  */
 
 import type { Dense, HeadInput } from "@clip-e/shared";
-import { foldStandardizer, type Standardizer } from "../standardize.ts";
+import { foldStandardizer, type Standardizer } from "./standardize.ts";
 
 /** Which inputs, of which rows. */
 export interface InputOptions {

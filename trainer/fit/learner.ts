@@ -4,7 +4,7 @@
 
 import { jit, numpy as np, type OwnedFunction, tree } from "@jax-js/jax";
 import type { Dense, Tensor } from "@clip-e/shared";
-import { applyUpdates, type Arrays, chain, decayKernels, scaleByAdam } from "../adam.ts";
+import { applyUpdates, type Arrays, chain, decayKernels, scaleByAdam } from "./adam.ts";
 import { TrainerError } from "../errors.ts";
 import type { Random } from "../random.ts";
 import type { Batch } from "./batch.ts";

@@ -4,7 +4,7 @@
 
 import type { Tensor } from "@clip-e/shared";
 import { numpy as np, tree } from "@jax-js/jax";
-import type { Arrays } from "../adam.ts";
+import type { Arrays } from "./adam.ts";
 import { TrainerError } from "../errors.ts";
 import type { Device } from "./device.ts";
 

@@ -2,7 +2,7 @@
  * The tables of a report.
  */
 
-import type { Evaluation } from "../evaluation.ts";
+import type { Evaluation } from "../evaluation/evaluate.ts";
 import type { Experiment, Measurement, TaskResult } from "../evaluation/experiment.ts";
 import type { Cell, Table } from "./table.ts";
 import { chance, count, percent, percentInterval, taskTitle, taxonomyTitle } from "./words.ts";

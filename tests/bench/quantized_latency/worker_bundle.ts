@@ -11,7 +11,7 @@ import {
   writeGolden,
   writeManifest,
 } from "@clip-e/shared";
-import { OnnxGraph } from "../../../trainer/onnx_graph.ts";
+import { OnnxGraph } from "../../../trainer/encoder/onnx_graph.ts";
 import type { ModelFiles } from "../../../trainer/quantize/mod.ts";
 import { type BundleFiles, makeSyntheticBundle } from "../../synthetic_bundle.ts";
 

@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { openEncoder } from "@clip-e/edge/encoder";
 import { preprocess, sha256 } from "@clip-e/shared";
-import { decodeFile } from "../../../trainer/decode_file.ts";
+import { decodeFile } from "../../../trainer/embedding/decode_file.ts";
 import { chooseBackend } from "../../../trainer/embedding/choose_backend.ts";
 import { openEmbedder } from "../../../trainer/embedding/embedder.ts";
 import { perceptualHash } from "../../../trainer/embedding/perceptual_hash.ts";

@@ -9,7 +9,7 @@ import type { StoreKey } from "../../../trainer/embedding/store_key.ts";
 import {
   buildStatisticsEncoder,
   STATISTICS_DIMENSIONS,
-} from "../../../trainer/statistics_encoder.ts";
+} from "../../../trainer/encoder/statistics_encoder.ts";
 
 /** A key of embeddings of three numbers. */
 export const KEY: StoreKey = {

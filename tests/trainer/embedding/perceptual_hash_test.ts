@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import sharp from "sharp";
 import { type Picture, pictureFromRows } from "@clip-e/shared";
-import { decodeFile } from "../../../trainer/decode_file.ts";
+import { decodeFile } from "../../../trainer/embedding/decode_file.ts";
 import { NEAR } from "../../../trainer/embedding/near_duplicates.ts";
 import { perceptualHash } from "../../../trainer/embedding/perceptual_hash.ts";
 import { readPicture } from "../../golden_file.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { CLIP_PREPROCESSING } from "@clip-e/shared";
 import { computesInFloats, storeKey, storeName } from "../../../trainer/embedding/store_key.ts";
-import { OnnxGraph } from "../../../trainer/onnx_graph.ts";
+import { OnnxGraph } from "../../../trainer/encoder/onnx_graph.ts";
 import {
   NO_EXTERNAL_DATA,
   type QuantizeMode,

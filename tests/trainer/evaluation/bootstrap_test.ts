@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { evaluate } from "../../../trainer/evaluation.ts";
+import { evaluate } from "../../../trainer/evaluation/evaluate.ts";
 import { bootstrapIntervals, quantile } from "../../../trainer/evaluation/bootstrap.ts";
 import { weighedFigures } from "../../../trainer/evaluation/weighed_figures.ts";
 import { seededRandom } from "../../random.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { expectedCalibrationError } from "../../../trainer/calibration.ts";
-import { evaluate } from "../../../trainer/evaluation.ts";
+import { expectedCalibrationError } from "../../../trainer/fit/calibration.ts";
+import { evaluate } from "../../../trainer/evaluation/evaluate.ts";
 import { bootstrapIntervals } from "../../../trainer/evaluation/bootstrap.ts";
 import { compareMethods } from "../../../trainer/evaluation/compare_methods.ts";
 import { mcnemar } from "../../../trainer/evaluation/mcnemar.ts";

@@ -5,7 +5,7 @@
 
 import assert from "node:assert/strict";
 import type { Example } from "../../../trainer/data/dataset.ts";
-import { evaluate } from "../../../trainer/evaluation.ts";
+import { evaluate } from "../../../trainer/evaluation/evaluate.ts";
 import { fitPlan, type FitPlanOptions } from "../../../trainer/experiment/fit_plan.ts";
 import { chooseProtocol, type ProtocolOptions } from "../../../trainer/experiment/protocol.ts";
 import { listRows } from "../../../trainer/experiment/rows.ts";

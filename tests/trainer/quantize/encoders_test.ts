@@ -7,8 +7,8 @@
 import { CLIP_PREPROCESSING, preprocess, type Preprocessing } from "@clip-e/shared";
 import assert from "node:assert/strict";
 import * as ort from "onnxruntime-web/wasm";
-import { decodeFile } from "../../../trainer/decode_file.ts";
-import { parsePreprocessing } from "../../../trainer/encoder_file.ts";
+import { decodeFile } from "../../../trainer/embedding/decode_file.ts";
+import { parsePreprocessing } from "../../../trainer/encoder/encoder_file.ts";
 import {
   NO_EXTERNAL_DATA,
   QUANTIZE_MODES,

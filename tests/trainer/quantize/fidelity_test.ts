@@ -2,15 +2,15 @@ import { wasmBackend } from "@clip-e/edge/encoder";
 import { openNativeBackend } from "@clip-e/edge/native";
 import assert from "node:assert/strict";
 import { TrainerError } from "../../../trainer/errors.ts";
-import { measureFidelity } from "../../../trainer/fidelity.ts";
+import { measureFidelity } from "../../../trainer/fidelity/measure_fidelity.ts";
 import {
   centredCosines,
   cosine,
   countAgreeing,
   median,
-} from "../../../trainer/fidelity_cosines.ts";
-import { readFidelityInputs } from "../../../trainer/fidelity_inputs.ts";
-import { formatFidelity } from "../../../trainer/fidelity_table.ts";
+} from "../../../trainer/fidelity/cosines.ts";
+import { readFidelityInputs } from "../../../trainer/fidelity/inputs.ts";
+import { formatFidelity } from "../../../trainer/fidelity/format_fidelity.ts";
 import { modelFiles, type OnnxModel, quantizeModel } from "../../../trainer/quantize/mod.ts";
 import { isNativeInstalled, unlessInstalled } from "../../native_installed.ts";
 import { seededRandom } from "../../random.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { TensorProto_DataType as DataType } from "onnx-buf";
-import { OnnxGraph } from "../../../trainer/onnx_graph.ts";
+import { OnnxGraph } from "../../../trainer/encoder/onnx_graph.ts";
 import { quantizeModel } from "../../../trainer/quantize/mod.ts";
 import { graphOf } from "../../../trainer/quantize/onnx_model.ts";
 import { seededRandom } from "../../random.ts";

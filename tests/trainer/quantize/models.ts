@@ -5,7 +5,7 @@
 import { toBinary } from "@bufbuild/protobuf";
 import { type NodeProto, NodeProtoSchema, type TensorProto } from "onnx-buf";
 import * as ort from "onnxruntime-web/wasm";
-import type { OnnxGraph } from "../../../trainer/onnx_graph.ts";
+import type { OnnxGraph } from "../../../trainer/encoder/onnx_graph.ts";
 import {
   layOutModel,
   NO_EXTERNAL_DATA,

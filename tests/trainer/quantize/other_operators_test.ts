@@ -4,7 +4,7 @@
  */
 
 import assert from "node:assert/strict";
-import { type OnnxAttribute, OnnxGraph } from "../../../trainer/onnx_graph.ts";
+import { type OnnxAttribute, OnnxGraph } from "../../../trainer/encoder/onnx_graph.ts";
 import { QUANTIZE_MODES, quantizeModel } from "../../../trainer/quantize/mod.ts";
 import { seededRandom } from "../../random.ts";
 import {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { OnnxGraph } from "../../../trainer/onnx_graph.ts";
+import { OnnxGraph } from "../../../trainer/encoder/onnx_graph.ts";
 import { makeProbe, quantizeModel, type QuantizeOptions } from "../../../trainer/quantize/mod.ts";
 import { seededRandom } from "../../random.ts";
 import { bytesOf, evaluate, modelOf } from "./models.ts";

@@ -3,7 +3,7 @@
  */
 
 import assert from "node:assert/strict";
-import { OnnxGraph } from "../../../trainer/onnx_graph.ts";
+import { OnnxGraph } from "../../../trainer/encoder/onnx_graph.ts";
 import { QUANTIZE_MODES, type QuantizeMode } from "../../../trainer/quantize/mod.ts";
 import { seededRandom } from "../../random.ts";
 import { countOperators, modelOf, multiply, relativeError, runQuantized } from "./models.ts";

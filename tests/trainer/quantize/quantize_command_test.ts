@@ -3,7 +3,7 @@
  */
 
 import assert from "node:assert/strict";
-import { OnnxGraph } from "../../../trainer/onnx_graph.ts";
+import { OnnxGraph } from "../../../trainer/encoder/onnx_graph.ts";
 import { readModel } from "../../../trainer/quantize/mod.ts";
 import { seededRandom } from "../../random.ts";
 import { evaluate, multiply, relativeError } from "./models.ts";

@@ -8,7 +8,7 @@ import {
   ValueInfoProtoSchema,
 } from "onnx-buf";
 import { TrainerError } from "../../../trainer/errors.ts";
-import { OnnxGraph } from "../../../trainer/onnx_graph.ts";
+import { OnnxGraph } from "../../../trainer/encoder/onnx_graph.ts";
 import {
   type OnnxModel,
   QUANTIZE_MODES,

@@ -10,7 +10,7 @@ import {
   TensorProtoSchema,
 } from "onnx-buf";
 import { TrainerError } from "../../../trainer/errors.ts";
-import { OnnxGraph } from "../../../trainer/onnx_graph.ts";
+import { OnnxGraph } from "../../../trainer/encoder/onnx_graph.ts";
 import { NO_EXTERNAL_DATA, readModel } from "../../../trainer/quantize/mod.ts";
 import { graphOf } from "../../../trainer/quantize/onnx_model.ts";
 import { makeTensor, readFloats } from "../../../trainer/quantize/tensor.ts";

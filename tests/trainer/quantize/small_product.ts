@@ -3,7 +3,7 @@
  */
 
 import assert from "node:assert/strict";
-import { OnnxGraph } from "../../../trainer/onnx_graph.ts";
+import { OnnxGraph } from "../../../trainer/encoder/onnx_graph.ts";
 import type { OnnxModel, QuantizeReport } from "../../../trainer/quantize/mod.ts";
 import { graphOf } from "../../../trainer/quantize/onnx_model.ts";
 import { seededRandom } from "../../random.ts";

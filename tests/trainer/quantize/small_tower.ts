@@ -3,8 +3,8 @@
  */
 
 import { CLIP_PREPROCESSING, preprocess } from "@clip-e/shared";
-import { decodeFile } from "../../../trainer/decode_file.ts";
-import type { PictureInputs } from "../../../trainer/fidelity_encoder.ts";
+import { decodeFile } from "../../../trainer/embedding/decode_file.ts";
+import type { PictureInputs } from "../../../trainer/fidelity/open_for_pictures.ts";
 import { NO_EXTERNAL_DATA, type OnnxModel, readModel } from "../../../trainer/quantize/mod.ts";
 import { makeVisionTower, type Outliers } from "../../clip_towers.ts";
 import { readPicture } from "../../golden_file.ts";

@@ -6,9 +6,12 @@
 import { type Backend, wasmBackend } from "@clip-e/edge/encoder";
 import assert from "node:assert/strict";
 import { TrainerError } from "../../../trainer/errors.ts";
-import { measureFidelity } from "../../../trainer/fidelity.ts";
-import { formatSearch } from "../../../trainer/fidelity_table.ts";
-import { quantizeToTarget, type TargetOptions } from "../../../trainer/fidelity_target.ts";
+import { measureFidelity } from "../../../trainer/fidelity/measure_fidelity.ts";
+import { formatSearch } from "../../../trainer/fidelity/format_fidelity.ts";
+import {
+  quantizeToTarget,
+  type TargetOptions,
+} from "../../../trainer/fidelity/quantize_to_target.ts";
 import {
   modelFiles,
   type QuantizedModel,

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { TensorProto_DataLocation as DataLocation } from "onnx-buf";
 import { TrainerError } from "../../../trainer/errors.ts";
-import { OnnxGraph } from "../../../trainer/onnx_graph.ts";
+import { OnnxGraph } from "../../../trainer/encoder/onnx_graph.ts";
 import {
   type ExternalReader,
   layOutModel,

@@ -13,7 +13,7 @@ import type {
   TaskResult,
   TrainingCurve,
 } from "../../../trainer/evaluation/experiment.ts";
-import type { Evaluation } from "../../../trainer/evaluation.ts";
+import type { Evaluation } from "../../../trainer/evaluation/evaluate.ts";
 import { seededRandom } from "../../random.ts";
 
 /** The methods' rows, in the order of tables. */
