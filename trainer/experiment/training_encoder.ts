@@ -2,36 +2,26 @@
  * The encoder whose embeddings heads are trained on: an ONNX file, or that of a bundle, whose prompts then stand for labels.
  */
 
-import { type Bundle, openBundle, type Preprocessing } from "@clip-e/shared";
+import { type Bundle, openBundle } from "@clip-e/shared";
 import { basename } from "node:path";
 import type { BundleDraft } from "../bundle/bundle_draft.ts";
 import { folderSource, readBundleFolder } from "../bundle/bundle_folder.ts";
 import { digestOf, type EncoderFile } from "../encoder/encoder_file.ts";
 import { TrainerError } from "../errors.ts";
-import type { ExternalData } from "../encoder/external_data.ts";
+import type { EncoderSpec } from "../embedding/encoder_spec.ts";
 import { onnxPrecision } from "../encoder/onnx_precision.ts";
 import type { TaskPrompts } from "./tasks.ts";
 
 /** An encoder to embed pictures with. */
-export interface TrainingEncoder {
+export interface TrainingEncoder extends EncoderSpec {
   /** For reports. */
   readonly name: string;
-  /** ONNX. */
-  readonly bytes: Uint8Array<ArrayBuffer>;
-  /** Weights beside it. */
-  readonly externalData: readonly ExternalData[];
-  /** Of the bytes, the weights beside it included, hexadecimal. */
-  readonly sha256: string;
   /** Of the ONNX file alone, as a manifest has it. */
   readonly fileSha256: string;
   /** Of its weights: `float32`, `float16`, `int8`. */
   readonly precision: string;
-  /** How pictures become its input. */
-  readonly preprocessing: Preprocessing;
   /** D. */
   readonly size: number;
-  /** What may run it, by a bundle's word. */
-  readonly backends?: readonly string[];
 }
 
 /** A bundle to train heads for. */
