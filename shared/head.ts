@@ -83,9 +83,23 @@ export function crossEntropyLogits(
   head: CrossEntropyHead,
   embedding: ArrayLike<number>,
 ): Float64Array {
-  const outputs = applyDense(head.preds, hidden(head, embedding));
-  const logits = outputs.length === 1 ? Float64Array.of(0, outputs[0]) : outputs;
-  return head.groups ? groupLogits(logits, head.groups) : logits;
+  return labelLogits(head, applyDense(head.preds, hidden(head, embedding)));
+}
+
+/**
+ * Logits of the cross-entropy head, from what its last layer gives: for those who compute that elsewhere, many pictures at
+ * a time.
+ *
+ * @param head the head
+ * @param outputs `[units of preds]`
+ * @returns as {@linkcode crossEntropyLogits} does
+ */
+export function labelLogits(
+  { groups }: CrossEntropyHead,
+  outputs: ArrayLike<number>,
+): Float64Array {
+  const logits = outputs.length === 1 ? Float64Array.of(0, outputs[0]) : Float64Array.from(outputs);
+  return groups ? groupLogits(logits, groups) : logits;
 }
 
 /**
@@ -138,8 +152,30 @@ export function contrastiveLogits(
   embedding: ArrayLike<number>,
   prompts: Prompts,
 ): Float64Array {
-  const projected = applyDense(head.img_fc2, hidden(head, embedding));
-  const { blend } = head;
+  return projectionLogits(
+    head,
+    applyDense(head.img_fc2, hidden(head, embedding)),
+    embedding,
+    prompts,
+  );
+}
+
+/**
+ * Logits of the contrastive head, from its projection: for those who compute that elsewhere, many pictures at a time.
+ *
+ * @param head the head
+ * @param projected `[P]`, what its last layer gives
+ * @param embedding `[D]`, unnormalised
+ * @param prompts unit vectors, `[K, P]`
+ * @returns as {@linkcode contrastiveLogits} does
+ * @throws {RangeError} when sizes differ that must be equal
+ */
+export function projectionLogits(
+  { blend }: ContrastiveHead,
+  projected: ArrayLike<number>,
+  embedding: ArrayLike<number>,
+  prompts: Prompts,
+): Float64Array {
   if (blend === undefined) return cosineLogits(projected, prompts);
   const [a, u] = [unitVector(projected), unitVector(embedding)];
   if (a.length !== u.length) {

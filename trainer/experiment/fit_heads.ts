@@ -20,7 +20,8 @@ import {
 } from "./run_experiment.ts";
 
 /** How heads are fitted, and where the work is kept. */
-export interface FitHeadsOptions extends Omit<ExperimentOptions, "fit" | "members"> {
+export interface FitHeadsOptions
+  extends Omit<ExperimentOptions, "fit" | "members" | "device" | "signal"> {
   /** The defaults. */
   readonly recipe: Recipe;
   /** Units of a head, or of a committee together. */
@@ -59,6 +60,8 @@ export async function fitHeads(
   try {
     const outcome = await runExperiment(data, rows, protocol, {
       ...rest,
+      device,
+      signal,
       members: recipe.members,
       fit: async (plan) => {
         const fitted = await fitPlan(data, plan, {

@@ -50,7 +50,7 @@ export async function writePredictions(
     const { labelOf, taxonomy: { id, labels } } = row.task;
     const named = (scores: Float64Array) =>
       Object.fromEntries(labels.map(({ id }, k) => [id, scores[k]]));
-    const heldOut = new Map(measured.indices.map((i, n) => [i, measured.scores[0][n]]));
+    const heldOut = new Map(measured.indices.map((i, n) => [i, measured.scores[n]]));
     return examples.flatMap(({ name, label }, i) => {
       const own = labelOf.get(label);
       if (own === undefined) return [];

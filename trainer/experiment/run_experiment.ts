@@ -3,10 +3,19 @@
  * by pictures held back, and measured on pictures that none of that saw.
  */
 
-import type { Head, Scoring } from "@clip-e/shared";
+import {
+  cosineLogits,
+  type Head,
+  labelLogits,
+  projectionLogits,
+  type Scoring,
+} from "@clip-e/shared";
 import { fitTemperature, topLabel } from "../fit/calibration.ts";
 import type { Example } from "../data/dataset.ts";
 import { TrainerError } from "../errors.ts";
+import { evaluate, type Evaluation } from "../evaluation/evaluate.ts";
+import { type Device, WASM } from "../fit/device.ts";
+import { visitOutputs } from "../fit/head_outputs.ts";
 import { Random } from "../random.ts";
 import { comparableScores, logitsOf } from "./bundled_methods.ts";
 import { type Committee, fitCommittee, type Fitted, type MemberPlan } from "./committee.ts";
@@ -58,6 +67,10 @@ export interface ExperimentOptions {
   readonly fit: (plan: FitPlan) => Promise<Fitted>;
   /** Only measured on. */
   readonly others?: readonly OtherData[];
+  /** What computes; WebAssembly by default. */
+  readonly device?: Device;
+  /** Ends the work: its reason is thrown. */
+  readonly signal?: AbortSignal;
 }
 
 /** What is served of a row. */
@@ -80,8 +93,10 @@ export interface Scored {
   readonly indices: readonly number[];
   /** `[n]`, each picture's label. */
   readonly targets: Int32Array;
-  /** Per seed and picture, `[K]`, summing to 1. */
-  readonly scores: readonly (readonly Float64Array[])[];
+  /** Of the first seed, per picture, `[K]`, summing to 1. */
+  readonly scores: readonly Float64Array[];
+  /** Per seed. */
+  readonly evaluations: readonly Evaluation[];
 }
 
 /** A row's results. */
@@ -90,7 +105,7 @@ export interface RowOutcome {
   readonly row: Row;
   /** Of the first seed's heads, on pictures held back. */
   readonly validationAccuracy: number;
-  /** Of the first seed, by all its pictures held back: whether the answer was right. */
+  /** What the first seed's heads are served as. */
   readonly served: ServedRow;
   /** On the data set itself. */
   readonly measured: Scored;
@@ -114,13 +129,26 @@ export interface ExperimentOutcome {
   readonly curves: readonly FitCurve[];
 }
 
+/** Pictures that a row is measured on, while their scores come in. */
+interface Open {
+  readonly other?: string;
+  readonly data: Embedded;
+  /** `[N]`, or -1. */
+  readonly labels: Int32Array;
+  readonly indices: number[];
+  readonly targets: number[];
+  /** Of the seed at hand. */
+  scores: Float64Array[];
+  /** Of the first seed. */
+  first: Float64Array[];
+  readonly evaluations: Evaluation[];
+}
+
 /** A row while its scores come in. */
 interface OpenRow {
   readonly row: Row;
-  readonly targets: Int32Array;
-  readonly indices: number[];
-  readonly scores: Float64Array[][];
-  readonly elsewhere: Scored[];
+  readonly own: Open;
+  readonly elsewhere: readonly Open[];
   validationAccuracy: number;
   served?: ServedRow;
 }
@@ -140,18 +168,14 @@ export async function runExperiment(
   protocol: Protocol,
   options: ExperimentOptions,
 ): Promise<ExperimentOutcome> {
-  const labels = data.examples.map(({ label }) => label);
-  const targetsOf = new Map<Task, Int32Array>(
-    [...new Set(rows.flatMap(({ task, trainee }) => [task, ...(trainee ? [trainee.task] : [])]))]
-      .map((task) => [task, taskTargets(task, labels)]),
-  );
-  const targets = (task: Task) => targetsOf.get(task) ?? new Int32Array();
+  const { seeds, members, others = [], device = WASM, signal } = options;
   const open = rows.map((row): OpenRow => ({
     row,
-    targets: targets(row.task),
-    indices: protocol.measured.flatMap(({ test }) => labelled(test, targets(row.task))),
-    scores: [],
-    elsewhere: othersOf(row, options.others ?? []),
+    own: openData(data, row.task),
+    elsewhere: others.flatMap(({ name, data, tasks }) => {
+      const same = tasks.find(({ taxonomy }) => taxonomy.id === row.task.taxonomy.id);
+      return same ? [{ other: name, ...openData(data, same) }] : [];
+    }),
     validationAccuracy: NaN,
   }));
   const rounds = protocol.measured.includes(protocol.served)
@@ -159,83 +183,146 @@ export async function runExperiment(
     : [...protocol.measured, protocol.served];
   const curves: FitCurve[] = [];
 
-  /** Lets a row answer with a committee, or with prompts alone. */
-  const answer = (
-    to: OpenRow,
+  /** Gives rows what a head, or nothing but the embedding, says of pictures. */
+  const visit = async (
+    head: Head | undefined,
+    { embeddings, size }: Embedded,
+    indices: readonly number[],
+    each: (i: number, logitsOf: (row: Row) => Float64Array) => void,
+  ) => {
+    const tell = (i: number, outputs?: Float32Array) => {
+      const embedding = embeddings.subarray(i * size, (i + 1) * size);
+      each(i, (row) => rowLogits(row, head, embedding, outputs));
+    };
+    if (head) await visitOutputs(head, indices, { embeddings, size, device, signal }, tell);
+    else for (const i of indices) tell(i);
+  };
+
+  /** Lets rows answer with a committee, or with prompts alone, for the pictures of a round. */
+  const answer = async (
+    some: readonly OpenRow[],
     committee: Committee | undefined,
     round: Round,
     isFirst: boolean,
   ) => {
-    const { row, targets } = to;
-    const logits = (head: Head | undefined, i: number) => answerRow(row, head, rowOf(data, i));
-    const heldBack = committee
-      ? committee.members.flatMap(({ head, validation }) =>
-        labelled(validation, targets).map((i) => [i, logits(head, i)] as const)
-      )
-      : labelled(round.validation ?? round.train, targets).map((i) =>
-        [i, logits(undefined, i)] as const
-      );
-    const scoring = calibrate(row, heldBack, targets);
-    const score = (i: number) => comparableScores(logits(committee?.head, i), scoring);
-    to.scores[to.scores.length - 1].push(...labelled(round.test, targets).map(score));
+    const heldBack = some.map(() => ({ logits: [] as Float64Array[], targets: [] as number[] }));
+    const parts = committee?.members ??
+      [{ head: undefined, validation: round.validation ?? round.train }];
+    for (const { head, validation } of parts) {
+      await visit(head, data, validation, (i, logitsOf) => {
+        for (const [r, { row, own: { labels } }] of some.entries()) {
+          if (labels[i] < 0) continue;
+          heldBack[r].logits.push(logitsOf(row));
+          heldBack[r].targets.push(labels[i]);
+        }
+      });
+    }
+    const scorings = some.map(({ row }, r) => calibrate(row, heldBack[r]));
+    const score = async (which: (row: OpenRow) => Open | undefined, indices: readonly number[]) => {
+      const [place] = some.flatMap((one) => which(one) ?? []);
+      if (!place) return;
+      await visit(committee?.head, place.data, indices, (i, logitsOf) => {
+        for (const [r, one] of some.entries()) {
+          const to = which(one);
+          if (to) addScores(to, i, comparableScores(logitsOf(one.row), scorings[r]), isFirst);
+        }
+      });
+    };
+    await score(({ own }) => own, round.test);
     if (round !== protocol.served) return;
-    for (const { other, indices, scores } of to.elsewhere) {
-      const elsewhere = options.others?.find(({ name }) => name === other)?.data ?? data;
-      const head = committee?.head;
-      (scores as Float64Array[][]).push(
-        indices.map((i) => comparableScores(answerRow(row, head, rowOf(elsewhere, i)), scoring)),
-      );
+    for (const { name, data } of others) {
+      const at = ({ elsewhere }: OpenRow) => elsewhere.find(({ other }) => other === name);
+      await score(at, [...data.examples.keys()]);
     }
     if (!isFirst) return;
-    const right = heldBack.filter(([i, z]) => topLabel(z) === targets[i]).length;
-    to.validationAccuracy = right / heldBack.length;
-    const head = committee && headOf(row, committee.head);
-    to.served = {
-      ...(head && { head }),
-      scoring,
-      bestEpochs: committee?.members.map(({ bestEpoch }) => bestEpoch) ?? [],
-      hidden: head?.img_fc1.units ?? 0,
-    };
+    for (const [r, one] of some.entries()) {
+      const { logits, targets } = heldBack[r];
+      one.validationAccuracy = logits.filter((z, n) => topLabel(z) === targets[n]).length /
+        logits.length;
+      const head = committee && headOf(one.row, committee.head);
+      one.served = {
+        ...(head && { head }),
+        scoring: scorings[r],
+        bestEpochs: committee?.members.map(({ bestEpoch }) => bestEpoch) ?? [],
+        hidden: head?.img_fc1.units ?? 0,
+      };
+    }
   };
 
-  for (const [s, seed] of options.seeds.entries()) {
-    for (const one of open) if (one.row.trainee || s === 0) one.scores.push([]);
+  for (const [s, seed] of seeds.entries()) {
+    const isFirst = s === 0;
     for (const trainee of traineesOf(rows)) {
-      const random = s === 0 ? Random.restore(options.random.state) : new Random(seed);
+      const some = open.filter(({ row }) => row.trainee === trainee);
+      const targets = taskTargets(trainee.task, data.examples.map(({ label }) => label));
+      const random = isFirst ? Random.restore(options.random.state) : new Random(seed);
       for (const round of rounds) {
         const number = round === protocol.served ? 0 : rounds.indexOf(round) + 1;
         const committee = await fitCommittee(
           data.examples,
-          labelledRound(round, targets(trainee.task), trainee),
-          options.members,
+          labelledRound(round, targets, trainee),
+          members,
           random,
           (plan) =>
             options.fit({
               ...plan,
               trainee,
-              targets: targets(trainee.task),
+              targets,
               seed: (seed * ROUNDS + number) * plan.members + plan.member,
               name: nameOf(trainee, seed, number, plan),
             }),
         );
         if (round === protocol.served) curves.push({ ...committee.members[0], trainee, seed });
-        for (const one of open) {
-          if (one.row.trainee === trainee) answer(one, committee, round, s === 0);
-        }
+        await answer(some, committee, round, isFirst);
       }
+      for (const one of some) closeSeed(one, isFirst);
     }
-    for (const one of open) {
-      if (one.row.trainee || s > 0) continue;
-      for (const round of rounds) answer(one, undefined, round, true);
-    }
+    const untrained = open.filter(({ row }) => !row.trainee);
+    if (!isFirst || untrained.length === 0) continue;
+    for (const round of rounds) await answer(untrained, undefined, round, true);
+    for (const one of untrained) closeSeed(one, true);
   }
   return {
-    rows: open.map(({ row, targets, indices, scores, elsewhere, validationAccuracy, served }) => {
+    rows: open.map(({ row, own, elsewhere, validationAccuracy, served }) => {
       if (!served) throw new RangeError(`${row.name} was never served`);
-      const measured = { indices, targets: Int32Array.from(indices, (i) => targets[i]), scores };
-      return { row, validationAccuracy, served, measured, elsewhere };
+      const measured = toScored(own);
+      return { row, validationAccuracy, served, measured, elsewhere: elsewhere.map(toScored) };
     }),
     curves,
+  };
+}
+
+function openData(data: Embedded, task: Task): Open {
+  const labels = taskTargets(task, data.examples.map(({ label }) => label));
+  return { data, labels, indices: [], targets: [], scores: [], first: [], evaluations: [] };
+}
+
+function addScores(to: Open, i: number, scores: Float64Array, isFirst: boolean): void {
+  if (to.labels[i] < 0) return;
+  to.scores.push(scores);
+  if (!isFirst) return;
+  to.indices.push(i);
+  to.targets.push(to.labels[i]);
+}
+
+/** A seed's scores are measured at once, and only the first one's are kept: there are many. */
+function closeSeed({ row, own, elsewhere }: OpenRow, isFirst: boolean): void {
+  for (const one of [own, ...elsewhere]) {
+    if (one.scores.length > 0) {
+      const classes = row.task.taxonomy.labels.length;
+      one.evaluations.push(evaluate(one.scores, one.targets, classes));
+    }
+    if (isFirst) one.first = one.scores;
+    one.scores = [];
+  }
+}
+
+function toScored({ other, indices, targets, first, evaluations }: Open): Scored {
+  return {
+    ...(other !== undefined && { other }),
+    indices,
+    targets: Int32Array.from(targets),
+    scores: first,
+    evaluations,
   };
 }
 
@@ -267,34 +354,26 @@ function labelledRound(round: Round, targets: Int32Array, { task }: Trainee): Ro
   };
 }
 
-/** Where else a row's taxonomy is known. */
-function othersOf({ task }: Row, others: readonly OtherData[]): Scored[] {
-  return others.flatMap(({ name, data, tasks }) => {
-    const same = tasks.find(({ taxonomy }) => taxonomy.id === task.taxonomy.id);
-    if (!same) return [];
-    const targets = taskTargets(same, data.examples.map(({ label }) => label));
-    const indices = labelled([...targets.keys()], targets);
-    return [{
-      other: name,
-      indices,
-      targets: Int32Array.from(indices, (i) => targets[i]),
-      scores: [],
-    }];
-  });
-}
-
-function rowOf({ embeddings, size }: Embedded, i: number): Float32Array {
-  return embeddings.subarray(i * size, (i + 1) * size);
-}
-
 /** A trainee's head, as the row uses it. */
 function headOf({ groups }: Row, head: Head): Head {
   return groups && head.kind === "cross-entropy" ? { ...head, groups } : head;
 }
 
-/** Logits `[K]` of a row. */
-function answerRow(row: Row, head: Head | undefined, embedding: Float32Array): Float64Array {
-  return logitsOf(head && headOf(row, head), row.task.zeroShot?.prompts, embedding);
+/** Logits `[K]` of a row: of what its head's last layer gives, or of the embedding alone. */
+function rowLogits(
+  { groups, task }: Row,
+  head: Head | undefined,
+  embedding: Float32Array,
+  outputs: Float32Array = embedding,
+): Float64Array {
+  if (head?.kind === "cross-entropy") {
+    return labelLogits(groups ? { ...head, groups } : head, outputs);
+  }
+  const prompts = task.zeroShot?.prompts;
+  if (!prompts) throw new RangeError(`${task.taxonomy.id} has no prompts`);
+  return head
+    ? projectionLogits(head, outputs, embedding, prompts)
+    : cosineLogits(embedding, prompts);
 }
 
 /**
@@ -310,20 +389,14 @@ export function scoreServed(
   { head, scoring }: ServedRow,
   embedding: Float32Array,
 ): Float64Array {
-  return comparableScores(answerRow(row, head, embedding), scoring);
+  return comparableScores(logitsOf(head, row.task.zeroShot?.prompts, embedding), scoring);
 }
 
 /** Fits the temperature; sigmoid scores are the model's own and stay. */
 function calibrate(
   { task: { zeroShot }, trainee }: Row,
-  heldBack: readonly (readonly [i: number, logits: Float64Array])[],
-  targets: Int32Array,
+  { logits, targets }: { logits: readonly Float64Array[]; targets: readonly number[] },
 ): Scoring {
   if (!trainee && zeroShot?.scoring.normalization === "sigmoid") return zeroShot.scoring;
-  return {
-    temperature: fitTemperature(
-      heldBack.map(([, logits]) => logits),
-      heldBack.map(([i]) => targets[i]),
-    ),
-  };
+  return { temperature: fitTemperature(logits, targets) };
 }

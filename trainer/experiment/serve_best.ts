@@ -6,7 +6,7 @@
 
 import { type BundleDraft, withHead, withMethod } from "../bundle/bundle_draft.ts";
 import { chooseMethods } from "../evaluation/choose_methods.ts";
-import { evaluate, type Evaluation } from "../evaluation/evaluate.ts";
+import type { Evaluation } from "../evaluation/evaluate.ts";
 import type { RowOutcome } from "./run_experiment.ts";
 import type { Task } from "./tasks.ts";
 
@@ -34,12 +34,7 @@ export function chooseServed(outcomes: readonly RowOutcome[], task: Task): Serve
       outcome,
     }));
   return chooseMethods(candidates)
-    .map(({ outcome }) => ({ outcome, evaluation: evaluateFirst(outcome) }));
-}
-
-/** The figures of a row's first seed. */
-export function evaluateFirst({ measured, row }: RowOutcome): Evaluation {
-  return evaluate(measured.scores[0], measured.targets, row.task.taxonomy.labels.length);
+    .map(({ outcome }) => ({ outcome, evaluation: outcome.measured.evaluations[0] }));
 }
 
 /** What a bundle says of where heads come from. */

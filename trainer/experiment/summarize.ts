@@ -60,11 +60,12 @@ function summarize(
     const of = scoredOf(outcome);
     return of ? [{ outcome, ...of }] : [];
   });
-  const measurements = scored.map(({ outcome, scores, targets }): Measurement =>
-    measure(outcome.row.name, scores, targets, labels.length, {
+  const measurements = scored.map(({ outcome, scores, targets, evaluations }): Measurement => ({
+    ...measure(outcome.row.name, [scores], targets, labels.length, {
       validationAccuracy: outcome.validationAccuracy,
-    })
-  );
+    }),
+    evaluations,
+  }));
   const served = chooseServed(outcomes, task)[0]?.outcome;
   const best = scored.find(({ outcome }) => outcome === served);
   return {
@@ -74,12 +75,12 @@ function summarize(
     protocol,
     measurements,
     comparisons: compareMethods(
-      scored.map(({ outcome, scores }) => ({ row: outcome.row.name, scores: scores[0] })),
+      scored.map(({ outcome, scores }) => ({ row: outcome.row.name, scores })),
       scored[0].targets,
     ),
     ...(served && { served: served.row.name }),
     mistakes: best
-      ? pickMistakes(best.scores[0], {
+      ? pickMistakes(best.scores, {
         names: best.indices.map((i) => data.examples[i].name),
         targets: best.targets,
         labels,
@@ -119,7 +120,7 @@ export function noteAgreements({ rows }: ExperimentOutcome): string[] {
     const scores = own.map(({ row: { task: { taxonomy } }, measured }) => ({
       taxonomy: taxonomy.id,
       labels: taxonomy.labels.map(({ id }) => id),
-      scores: measured.scores[0],
+      scores: measured.scores,
     }));
     return agreementsOf(scores, maps).map(({ fine, coarse, share }) =>
       `By ${name}, the best label of ${coarse} is that to which the best of ${fine} belongs in ${
