@@ -15,6 +15,7 @@ import { openEmbedder } from "./embedding/embedder.ts";
 import { TrainerError } from "./errors.ts";
 import { describeExperiment } from "./experiment/describe.ts";
 import { measuredPictures } from "./experiment/measured_pictures.ts";
+import { estimateEpoch, measureSpeed } from "./experiment/estimate_training.ts";
 import { fitHeads, workName } from "./experiment/fit_heads.ts";
 import { loadData, type LoadedData, pictureReader } from "./experiment/load_data.ts";
 import { openDraft } from "./experiment/open_bundle_draft.ts";
@@ -139,6 +140,14 @@ async function embed(setup: Setup, signal: AbortSignal) {
       seeds: seeds.length,
       members: recipe.members,
       training: `recipe ${recipe.preset}, on ${device.description}`,
+      epochSeconds: estimateEpoch(
+        rows,
+        planned,
+        { size: target.encoder.size, hidden: options.hidden },
+        recipe.members,
+        seeds.length,
+        await measureSpeed(device),
+      ),
       out: request.out,
       report: request.report,
     }));

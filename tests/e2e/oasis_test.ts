@@ -45,6 +45,7 @@ Deno.test({
         "--taxonomy=polarity",
         "--group-by=theme",
         "--folds=5",
+        "--plain",
         `--out=${folder}/bundle`,
         `--predictions=${predictions}`,
       ]);

@@ -26,6 +26,8 @@ export interface RunPlan {
   readonly members: number;
   /** How heads are fitted, in words. */
   readonly training: string;
+  /** How long an epoch of all heads takes at least, in seconds. */
+  readonly epochSeconds: number;
   /** Where the bundle goes. */
   readonly out: string;
   /** Where the report goes. */
@@ -108,8 +110,9 @@ export function formatPlan(plan: RunPlan): string {
       "Train",
       `${fits} ${fits === 1 ? "head" : "heads"}: ${
         traineesOf(rows).map(({ id }) => id).join(", ")
-      }${seeds > 1 ? `, ${seeds} seeds each` : ""}; ${plan.training}`,
+      }${seeds > 1 ? `, ${seeds} seeds each` : ""}`,
     ],
+    ["", `${plan.training}, at least ${duration(plan.epochSeconds)} for an epoch of all of them`],
     ["Measure", protocol.words],
     ["Write", `${plan.out}, report in ${plan.report}`],
   ];
@@ -131,7 +134,8 @@ function count(n: number): string {
 
 /** About how long, in the unit that people would use. */
 export function duration(seconds: number): string {
-  if (seconds < 100) return `${Math.max(1, Math.ceil(seconds))} s`;
+  if (seconds < 1) return `${seconds.toFixed(1)} s`;
+  if (seconds < 100) return `${Math.ceil(seconds)} s`;
   if (seconds < 6000) return `${Math.ceil(seconds / 60)} min`;
   return `${(seconds / 3600).toFixed(1)} h`;
 }
