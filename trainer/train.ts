@@ -197,7 +197,8 @@ async function publish(
   { data, others, backend }: Pictures,
   { outcome, measured }: Compared,
 ): Promise<TrainingReport> {
-  const groups = options.groupBy === undefined ? "" : `, grouped by ${options.groupBy}`;
+  const { groupedBy } = data.dataset;
+  const groups = groupedBy === undefined ? "" : `, grouped by ${groupedBy}`;
   const protocol = { ...measured.protocol, words: `${measured.protocol.words}${groups}` };
   const source = `${basename(request.data)}, ${data.examples.length} pictures`;
   const { encoder, draft } = target;

@@ -43,6 +43,8 @@ export interface Dataset {
   readonly labels: readonly string[];
   /** By taxonomy id, finest first; none where its labels are of no taxonomy that is known. */
   readonly taxonomies: ReadonlyMap<string, LabelMap>;
+  /** The column by which its examples are grouped; absent where each is its own group. */
+  readonly groupedBy?: string;
   /** Things that the user should know of, in sentences: pictures that are named twice, a layout that was never seen. */
   readonly notes: readonly string[];
   /** Closes the files that stay open between reads; absent where none do. A later read opens its file again. */

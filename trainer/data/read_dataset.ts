@@ -178,6 +178,7 @@ export async function readDataset(
     labels,
     taxonomies,
     notes: [...notes, ...leftOut(labels, taxonomies)],
+    ...(groupBy !== undefined && { groupedBy: groupBy }),
     ...(read.close && { close: read.close }),
   };
 }
