@@ -19,7 +19,10 @@ export interface Flag {
   readonly min?: number;
   /** The largest value of a number. */
   readonly max?: number;
-  /** An environment variable that stands in when the option is not given. */
+  /**
+   * An environment variable that stands in when the option is not given: `true` or `false` for a `boolean`, values with
+   * commas between them for `strings`.
+   */
   readonly env?: string;
   /** A line for the help. */
   readonly help: string;
@@ -95,12 +98,19 @@ export function readCommandLine<F extends Flags>(
   }
   if (parsed.help) return { help: formatHelp(command) };
   const values = entries.map(([name, flag]) => {
-    if (flag.kind === "boolean") return [name, parsed[dashed(name)] === true];
     const option = `--${dashed(name)}`;
     const given: unknown = parsed[dashed(name)];
     const texts = Array.isArray(given) ? given.map(String) : [];
-    if (flag.kind === "strings") return [name, readStrings(option, texts)];
-    return [name, readValue(option, flag, texts, env)];
+    const isGiven = given === true || texts.length > 0;
+    const fromEnv = isGiven || flag.env === undefined ? undefined : env(flag.env);
+    const source = fromEnv === undefined ? option : `${flag.env} in the environment`;
+    if (flag.kind === "boolean") return [name, isGiven || readSwitch(source, fromEnv)];
+    if (flag.kind === "strings") {
+      const listed = fromEnv?.split(",").map((text) => text.trim());
+      return [name, readStrings(source, listed ?? texts)];
+    }
+    if (texts.length > 1) throw new UsageError(`The option ${option} is given more than once`);
+    return [name, readValue(source, flag, texts[0] ?? fromEnv)];
   });
   const positionals = parsed._.map(String);
   if (positionals.length > 0 && command.positionals === undefined) {
@@ -109,21 +119,22 @@ export function readCommandLine<F extends Flags>(
   return { values: Object.fromEntries(values) as FlagValues<F>, positionals };
 }
 
-function readStrings(option: string, texts: readonly string[]): readonly string[] {
-  if (texts.includes("")) throw new UsageError(`${option} needs a value`);
+function readSwitch(source: string, text: string | undefined): boolean {
+  if (text === undefined || text === "false") return false;
+  if (text === "true") return true;
+  throw new UsageError(`${source} must be true or false, got ${JSON.stringify(text)}`);
+}
+
+function readStrings(source: string, texts: readonly string[]): readonly string[] {
+  if (texts.includes("")) throw new UsageError(`${source} needs a value`);
   return texts;
 }
 
 function readValue(
-  option: string,
+  source: string,
   flag: Flag,
-  texts: readonly string[],
-  env: (name: string) => string | undefined,
+  text: string | undefined,
 ): string | number | undefined {
-  if (texts.length > 1) throw new UsageError(`The option ${option} is given more than once`);
-  const fromEnv = texts.length === 0 && flag.env !== undefined ? env(flag.env) : undefined;
-  const source = fromEnv === undefined ? option : `${flag.env} in the environment`;
-  const text = texts[0] ?? fromEnv;
   if (text === undefined) return flag.default;
   if (text === "") throw new UsageError(`${source} needs a value`);
   return flag.kind === "string" ? text : readNumber(source, flag, text);

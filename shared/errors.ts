@@ -11,6 +11,8 @@ export const ERROR_CODES = {
   "invalid-embedding": "The embedding is not one of the bundle's space",
   "too-many-pictures": "More pictures than one request may carry",
   "invalid-parameter": "A query parameter has a value that it cannot have",
+  "unauthorized": "The request carries no token, or one that is not accepted",
+  "rate-limited": "Too many requests of this caller",
   "not-found": "There is nothing at this path",
   "method-not-allowed": "The path does not answer this HTTP method",
   "upload-timeout": "The upload took too long",

@@ -4,19 +4,23 @@
 
 import { ClipEError } from "@clip-e/shared";
 import { type Context, Hono } from "hono";
-import { cors } from "hono/cors";
 import { methodNotAllowed } from "hono/method-not-allowed";
 import { secureHeaders } from "hono/secure-headers";
 import type { Classifier, Timings } from "../classifier.ts";
-import { planPredictions } from "../plan.ts";
+import { type ClassifyOptions, planPredictions } from "../plan.ts";
+import { allowOrigins } from "./allow_origins.ts";
+import { type AnswerCache, answerKey, recall } from "./answer_cache.ts";
 import { createAdmission } from "./admission.ts";
+import { limitRate } from "./limit_rate.ts";
 import { describeApi } from "./openapi.ts";
 import { type PageSource, servePage } from "./page.ts";
 import { problemResponse, toProblem } from "./problem.ts";
 import { readQuery, refuseQuery } from "./query.ts";
+import { type AppEnv, recordRequests, type RequestRecord } from "./request_record.ts";
+import { requireToken } from "./require_token.ts";
 import { serverTiming } from "./server_timing.ts";
 import { readScoreRequest } from "./score_request.ts";
-import { readBody, readUpload } from "./upload.ts";
+import { readBody, readUpload, type Upload } from "./upload.ts";
 
 /** Options of {@link createApp}. */
 export interface AppOptions {
@@ -30,8 +34,22 @@ export interface AppOptions {
   readonly maxQueue?: number;
   /** How long an upload may take, in milliseconds. By default 30 seconds. */
   readonly uploadTimeout?: number;
-  /** The origin that pages may call from, or `*`. By default only the app's own. */
-  readonly corsOrigin?: string;
+  /**
+   * Bearer tokens (RFC 6750), several so that they can be changed one after the other: every path below `/v1/` then wants
+   * one of them. The page, the documentation and the health checks stay open. By default everything is open.
+   */
+  readonly tokens?: readonly string[];
+  /** The origins that pages may call from, or `*`. By default only the app's own. */
+  readonly corsOrigin?: string | readonly string[];
+  /**
+   * Whether a request to a path below `/v1/` may go on; `false` is answered 429. It is asked before the token and the body
+   * are looked at, and must not read the body.
+   */
+  readonly rateLimit?: (request: Request) => Promise<boolean>;
+  /** Keeps answers of requests of one picture. By default none is kept. */
+  readonly answerCache?: AnswerCache;
+  /** Hears of every request once its answer is ready. */
+  readonly onRequest?: (record: RequestRecord) => void;
   /** Where the page's files are; without them there is no page. */
   readonly page?: PageSource;
   /** Hears of failures that callers are not told about. */
@@ -56,14 +74,27 @@ export const APP_DEFAULTS = {
   uploadTimeout: 30_000,
 } as const;
 
+/** What a route makes of pictures. */
+interface PictureTask<T> {
+  /** What the answer says first. */
+  readonly head: object;
+  /** What else the answer depends on. */
+  readonly query?: ClassifyOptions;
+  readonly compute: (picture: Uint8Array<ArrayBuffer>) => Promise<T>;
+  /** What the answer says of one. */
+  readonly show: (result: T) => object;
+}
+
 /**
  * Makes the HTTP app, to be served as it is or mounted in another.
  *
  * @param classifier answers for the pictures
  * @param options limits
+ * @throws {TypeError} when a token or an origin could never match
  */
 export function createApp(classifier: Classifier, options: AppOptions = {}): EdgeApp {
-  const { corsOrigin, page, onError = () => {} } = options;
+  const { tokens, corsOrigin, rateLimit, answerCache, onRequest, page, onError = () => {} } =
+    options;
   const limits = {
     maxBytes: options.maxBytes ?? APP_DEFAULTS.maxBytes,
     maxPictures: options.maxPictures ?? APP_DEFAULTS.maxPictures,
@@ -76,14 +107,43 @@ export function createApp(classifier: Classifier, options: AppOptions = {}): Edg
     options.maxBytesInFlight ?? APP_DEFAULTS.maxBytesInFlight,
   );
 
-  /** Answers for the pictures of a request, each by itself. */
+  /** Answers for the pictures of a request, from the cache where it knows the one that there is. */
   async function answer<T extends { readonly timings: Timings }>(
-    c: Context,
-    head: object,
-    compute: (picture: Uint8Array<ArrayBuffer>) => Promise<T>,
-    show: (result: T) => object,
+    c: Context<AppEnv>,
+    task: PictureTask<T>,
   ): Promise<Response> {
-    const { isMultipart, outcomes } = await computeUpload(c.req.raw, compute);
+    const ticket = enter();
+    try {
+      const upload = await readUpload(c.req.raw, { ...limits, onBytes: ticket.addBytes });
+      const { isMultipart, pictures: [picture] } = upload;
+      c.set("pictures", upload.pictures.length);
+      const compute = () => {
+        ticket.addPictures(upload.pictures.length);
+        return computeUpload(c, upload, task);
+      };
+      if (!answerCache || isMultipart || picture instanceof ClipEError) {
+        return jsonResponse(c, await compute());
+      }
+      const { url, path } = c.req;
+      const key = await answerKey({ url, path, model, query: task.query ?? {}, picture });
+      const { body, isHit } = await recall(answerCache, key, compute, onError);
+      if (isHit) c.header("Server-Timing", "cache;desc=hit");
+      return jsonResponse(c, body);
+    } finally {
+      ticket.leave();
+    }
+  }
+
+  /** Computes each picture by itself, and makes the body of the answer. */
+  async function computeUpload<T extends { readonly timings: Timings }>(
+    c: Context<AppEnv>,
+    { isMultipart, pictures }: Upload,
+    { head, compute, show }: PictureTask<T>,
+  ): Promise<string> {
+    const outcomes = await Promise.allSettled(pictures.map(async (picture) => {
+      if (picture instanceof ClipEError) throw picture;
+      return await compute(picture);
+    }));
     const timing = serverTiming(
       outcomes.flatMap((o) => o.status === "fulfilled" ? [o.value.timings] : []),
     );
@@ -93,26 +153,7 @@ export function createApp(classifier: Classifier, options: AppOptions = {}): Edg
       if (!isMultipart) throw outcome.reason;
       return { error: describe(outcome.reason) };
     });
-    return c.json(isMultipart ? { ...head, results } : { ...head, ...results[0] });
-  }
-
-  /** Reads the pictures of a request and computes each, as far as there is room. */
-  async function computeUpload<T>(
-    request: Request,
-    compute: (picture: Uint8Array<ArrayBuffer>) => Promise<T>,
-  ): Promise<{ isMultipart: boolean; outcomes: PromiseSettledResult<T>[] }> {
-    const ticket = enter();
-    try {
-      const upload = await readUpload(request, { ...limits, onBytes: ticket.addBytes });
-      ticket.addPictures(upload.pictures.length);
-      const outcomes = await Promise.allSettled(upload.pictures.map(async (picture) => {
-        if (picture instanceof ClipEError) throw picture;
-        return await compute(picture);
-      }));
-      return { isMultipart: upload.isMultipart, outcomes };
-    } finally {
-      ticket.leave();
-    }
+    return JSON.stringify(isMultipart ? { ...head, results } : { ...head, ...results[0] });
   }
 
   /** An error as the caller sees it; one that nobody raised on purpose goes to the log. */
@@ -122,7 +163,8 @@ export function createApp(classifier: Classifier, options: AppOptions = {}): Edg
     return problem;
   }
 
-  const app = new Hono();
+  const app = new Hono<AppEnv>();
+  if (onRequest) app.use(recordRequests(app, onRequest, onError));
   app.use(
     secureHeaders({
       contentSecurityPolicy: {
@@ -137,9 +179,7 @@ export function createApp(classifier: Classifier, options: AppOptions = {}): Edg
       },
     }),
   );
-  if (corsOrigin !== undefined) {
-    app.use(cors({ origin: corsOrigin, exposeHeaders: ["Server-Timing", "Retry-After"] }));
-  }
+  if (corsOrigin?.length) app.use(allowOrigins(corsOrigin));
   app.use(methodNotAllowed({
     app,
     onMethodNotAllowed: (c, methods) => {
@@ -151,25 +191,26 @@ export function createApp(classifier: Classifier, options: AppOptions = {}): Edg
       return problemResponse(c, error, { Allow: allow });
     },
   }));
+  if (rateLimit) app.use("/v1/*", limitRate(rateLimit));
+  if (tokens) app.use("/v1/*", requireToken(tokens));
 
   app.post("/v1/classify", (c) => {
     const query = readQuery(c.req.queries());
     planPredictions(model, query);
-    return answer(
-      c,
-      { model: modelName },
-      (picture) => classifier.classify(picture, query),
-      ({ image, predictions }) => ({ image, predictions }),
-    );
+    return answer(c, {
+      head: { model: modelName },
+      query,
+      compute: (picture) => classifier.classify(picture, query),
+      show: ({ image, predictions }) => ({ image, predictions }),
+    });
   });
   app.post("/v1/embed", (c) => {
     refuseQuery(c.req.queries());
-    return answer(
-      c,
-      { model: modelName, embeddingSpace: model.embeddingSpace },
-      (picture) => classifier.embed(picture),
-      ({ image, embedding }) => ({ image, embedding: Array.from(embedding) }),
-    );
+    return answer(c, {
+      head: { model: modelName, embeddingSpace: model.embeddingSpace },
+      compute: (picture) => classifier.embed(picture),
+      show: ({ image, embedding }) => ({ image, embedding: Array.from(embedding) }),
+    });
   });
   app.post("/v1/score", async (c) => {
     const query = readQuery(c.req.queries());
@@ -191,7 +232,10 @@ export function createApp(classifier: Classifier, options: AppOptions = {}): Edg
     const isDegraded = model.faults.some((f) => f.fault === "invalid" && f.part !== "model card");
     return c.json({ status: isDegraded ? "degraded" : "ready", faults: model.faults });
   });
-  const description = describeApi(limits.maxPictures);
+  const description = describeApi(limits.maxPictures, {
+    needsToken: tokens !== undefined,
+    limitsRate: rateLimit !== undefined,
+  });
   app.get("/openapi.json", (c) => c.json(description));
   if (page) servePage(app, page);
 
@@ -203,4 +247,8 @@ export function createApp(classifier: Classifier, options: AppOptions = {}): Edg
     return problemResponse(c, error);
   });
   return { fetch: (request) => app.fetch(request) };
+}
+
+function jsonResponse(c: Context<AppEnv>, body: string): Response {
+  return c.body(body, 200, { "Content-Type": "application/json" });
 }

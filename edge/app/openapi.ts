@@ -197,18 +197,37 @@ const uploadProblems = [
   "internal",
 ] as const satisfies ErrorCode[];
 
+/** What the app asks of its callers beside good requests. */
+export interface ApiAccess {
+  /** A bearer token, below `/v1/`. */
+  readonly needsToken: boolean;
+  /** Not too many requests, below `/v1/`. */
+  readonly limitsRate: boolean;
+}
+
 /**
  * Makes the description.
  *
  * @param maxPictures in a multipart upload
+ * @param access what the app asks of its callers
  * @returns a document that goes to `/openapi.json` as it is
  */
-export function describeApi(maxPictures: number): object {
+export function describeApi(maxPictures: number, access: ApiAccess): object {
+  const accessProblems: readonly ErrorCode[] = [
+    ...(access.needsToken ? ["unauthorized"] as const : []),
+    ...(access.limitsRate ? ["rate-limited"] as const : []),
+  ];
   const api = new OpenAPIHono();
   const registry = api.openAPIRegistry;
+  const token = access.needsToken && registry.registerComponent("securitySchemes", "token", {
+    type: "http",
+    scheme: "bearer",
+  });
+  const security = token ? { security: [{ [token.name]: [] }] } : {};
   registry.registerPath({
     method: "post",
     path: "/v1/classify",
+    ...security,
     summary: "What a picture evokes",
     description:
       "The sentiment that a picture evokes in people who look at it, as raters gave it; not the feelings of people " +
@@ -220,19 +239,24 @@ export function describeApi(maxPictures: number): object {
     },
     responses: {
       200: json(SCHEMAS.ClassifyAnswer, "The answer"),
-      ...problems(...uploadProblems, ...queryProblems),
+      ...problems(...uploadProblems, ...queryProblems, ...accessProblems),
     },
   });
   registry.registerPath({
     method: "post",
     path: "/v1/embed",
+    ...security,
     summary: "A picture's embedding, its space and size",
     request: { body: pictures(maxPictures) as never },
-    responses: { 200: json(SCHEMAS.EmbedAnswer, "The answer"), ...problems(...uploadProblems) },
+    responses: {
+      200: json(SCHEMAS.EmbedAnswer, "The answer"),
+      ...problems(...uploadProblems, ...accessProblems),
+    },
   });
   registry.registerPath({
     method: "post",
     path: "/v1/score",
+    ...security,
     summary: "What an embedding evokes, without its picture",
     request: {
       query: CLASSIFY_QUERY,
@@ -248,14 +272,16 @@ export function describeApi(maxPictures: number): object {
         "queue-full",
         "internal",
         ...queryProblems,
+        ...accessProblems,
       ),
     },
   });
   registry.registerPath({
     method: "get",
     path: "/v1/model",
+    ...security,
     summary: "Taxonomies, methods, measured figures, provenance, licence",
-    responses: { 200: json(SCHEMAS.ModelAnswer, "The model") },
+    responses: { 200: json(SCHEMAS.ModelAnswer, "The model"), ...problems(...accessProblems) },
   });
   registry.registerPath({
     method: "get",

@@ -3,6 +3,7 @@
  */
 
 import type { Hono } from "hono";
+import type { AppEnv } from "./request_record.ts";
 
 /** Where the page's files are: those of `edge/page`, and `swagger-ui.css` and `swagger-ui-bundle.js`. */
 export interface PageSource {
@@ -41,7 +42,7 @@ const TYPES: Readonly<Record<string, string>> = {
  * @param app to add to
  * @param source where the files are
  */
-export function servePage(app: Hono, source: PageSource): void {
+export function servePage(app: Hono<AppEnv>, source: PageSource): void {
   for (const [path, name] of Object.entries(FILES)) {
     app.get(path, async (c) => {
       const bytes = await source.read(name);

@@ -5,6 +5,7 @@
 import { ClipEError, ERROR_CODES, type ErrorCode } from "@clip-e/shared";
 import type { Context } from "hono";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
+import type { AppEnv } from "./request_record.ts";
 
 /** The HTTP status of each code. */
 export const STATUS: Readonly<Record<ErrorCode, ContentfulStatusCode>> = {
@@ -12,6 +13,7 @@ export const STATUS: Readonly<Record<ErrorCode, ContentfulStatusCode>> = {
   "malformed-multipart": 400,
   "malformed-json": 400,
   "too-many-pictures": 400,
+  "unauthorized": 401,
   "not-found": 404,
   "method-not-allowed": 405,
   "upload-timeout": 408,
@@ -26,6 +28,7 @@ export const STATUS: Readonly<Record<ErrorCode, ContentfulStatusCode>> = {
   "unknown-taxonomy": 422,
   "unknown-method": 422,
   "labels-not-served": 422,
+  "rate-limited": 429,
   "internal": 500,
   "invalid-bundle": 503,
   "method-unavailable": 503,
@@ -64,6 +67,14 @@ export function toProblem(error: unknown): Problem {
   };
 }
 
+/** What callers learn of some codes beside the problem. */
+const HEADERS: Readonly<Partial<Record<ErrorCode, Readonly<Record<string, string>>>>> = {
+  // RFC 6750, 3: the scheme is followed by at least one parameter.
+  "unauthorized": { "WWW-Authenticate": 'Bearer realm="CLIP-E"' },
+  "rate-limited": { "Retry-After": "60" },
+  "queue-full": { "Retry-After": "1" },
+};
+
 /**
  * Answers a request with a problem.
  *
@@ -72,15 +83,16 @@ export function toProblem(error: unknown): Problem {
  * @param headers more headers
  */
 export function problemResponse(
-  c: Context,
+  c: Context<AppEnv>,
   error: unknown,
   headers: Readonly<Record<string, string>> = {},
 ): Response {
   const problem = toProblem(error);
+  c.set("code", problem.code);
   return c.body(JSON.stringify(problem), STATUS[problem.code], {
     "Content-Type": "application/problem+json",
     "Cache-Control": "no-store",
-    ...(problem.code === "queue-full" && { "Retry-After": "1" }),
+    ...HEADERS[problem.code],
     ...headers,
   });
 }

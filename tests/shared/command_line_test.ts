@@ -94,6 +94,45 @@ Deno.test("readCommandLine() takes an environment variable where the option is n
   assert.equal(values([], { OUT: "dir" }).out, undefined);
 });
 
+Deno.test("readCommandLine() takes lists and switches from the environment too", () => {
+  const command = {
+    name: "deno task develop",
+    description: "Develops a film.",
+    flags: {
+      keep: { kind: "strings", env: "KEEP", help: "Leave these" },
+      dryRun: { kind: "boolean", env: "DRY_RUN", help: "Write nothing" },
+    },
+  } as const satisfies Command<Flags>;
+  const read = (args: readonly string[], env: Readonly<Record<string, string>>) => {
+    const line = readCommandLine(command, args, (name) => env[name]);
+    assert.ok("values" in line);
+    return line.values;
+  };
+  assert.deepEqual(read([], {}), { keep: [], dryRun: false });
+  assert.deepEqual(read([], { KEEP: "a", DRY_RUN: "false" }), { keep: ["a"], dryRun: false });
+  assert.deepEqual(read([], { KEEP: "a, b c,d", DRY_RUN: "true" }), {
+    keep: ["a", "b c", "d"],
+    dryRun: true,
+  });
+  assert.deepEqual(read(["--keep=x,y", "--dry-run"], { KEEP: "a", DRY_RUN: "false" }), {
+    keep: ["x,y"],
+    dryRun: true,
+  });
+  for (const KEEP of ["", "a,", ",a"]) {
+    assert.throws(() => read([], { KEEP }), {
+      name: "UsageError",
+      message: "KEEP in the environment needs a value",
+    });
+  }
+  assert.throws(() => read([], { DRY_RUN: "yes" }), {
+    name: "UsageError",
+    message: 'DRY_RUN in the environment must be true or false, got "yes"',
+  });
+  const help = readCommandLine(command, ["--help"]);
+  assert.ok("help" in help);
+  assert.match(help.help, /--dry-run {2}Write nothing \(or DRY_RUN\)/);
+});
+
 Deno.test("readCommandLine() gives what is not an option, as strings, also after --", () => {
   const args = ["a.jpg", "--dry-run", "7", "-", "--", "--port", "x"];
   const read = readCommandLine(COMMAND, args);
