@@ -22,6 +22,7 @@ import { decodePicture } from "./decode/decode_picture.ts";
 import { createDecoders, type DecoderModules } from "./decode/decoders.ts";
 import type { Decode } from "./decode/sharp_decoder.ts";
 import { type Encoder, openEncoder } from "./encoder.ts";
+import { httpSource } from "./http_source.ts";
 import { createLabelScorer } from "./label_scorer.ts";
 import { describeTaxonomies, findMisfits, type ModelInfo } from "./model_info.ts";
 import { type ClassifyOptions, planPredictions } from "./plan.ts";
@@ -92,8 +93,8 @@ export interface Classifier {
 
 /** Options of {@link createClassifier}. */
 export interface ClassifierOptions {
-  /** Where the bundle's files are. */
-  readonly bundle: BundleSource;
+  /** Where the bundle's files are: a source, or the URL of its folder, which is read as by `httpSource(url)`. */
+  readonly bundle: BundleSource | string | URL;
   /** The expected digest of the bundle's manifest, `sha256:...`; another is refused. */
   readonly digest?: string;
   /** A larger picture is refused by its header. By default 50 million. */
@@ -113,17 +114,21 @@ export const DEFAULT_MAX_PIXELS = 50_000_000;
  * Opens a bundle and makes a classifier that computes in this thread, one picture after another.
  *
  * @param options the bundle, and limits
- * @throws {ClipEError} `invalid-bundle`, when the manifest is not valid or no encoder proves itself
+ * @throws {ClipEError} `invalid-bundle`, when the bundle cannot be read, its manifest is not valid or no encoder proves itself
  *
  * @example
  * ```ts ignore
- * const classifier = await createClassifier({ bundle: folderSource("fixtures/bundles/tiny") });
+ * const classifier = await createClassifier({ bundle: "https://models.example.com/clip-e/" });
  * const { predictions } = await classifier.classify(await Deno.readFile("photo.jpg"));
  * ```
  */
 export async function createClassifier(options: ClassifierOptions): Promise<Classifier> {
   const { maxPixels = DEFAULT_MAX_PIXELS, backends = [wasmBackend], digest } = options;
-  const bundle = await openBundle(options.bundle, digest === undefined ? {} : { digest });
+  const pin = digest === undefined ? {} : { digest };
+  const source = typeof options.bundle === "string" || options.bundle instanceof URL
+    ? httpSource(options.bundle, pin)
+    : options.bundle;
+  const bundle = await openBundle(source, pin);
   const { encoder, entry, backend, faults } = await openProvenEncoder(bundle, backends);
   const decode = options.decode ?? wasmDecode(options.decoders);
   const model = describeModel(bundle, encoder, entry, faults);
@@ -233,8 +238,7 @@ async function openProvenEncoder(
 ): Promise<ProvenEncoder> {
   const faults: PartFault[] = [];
   for (const backend of backends) {
-    for (const entry of bundle.manifest.encoders) {
-      if (!entry.backends.includes(backend.name)) continue;
+    for (const entry of encodersFor(backend, bundle.manifest.encoders)) {
       try {
         const externalData = await readExternalData(bundle, entry);
         const model = await bundle.readEncoder(entry);
@@ -255,6 +259,16 @@ async function openProvenEncoder(
     ? faults.map(({ detail }) => detail).join("; ")
     : `none of its encoders is for the backend ${backends.map(({ name }) => name).join(" or ")}`;
   throw new ClipEError("invalid-bundle", `Cannot use the bundle ${bundle.manifest.name}: ${why}`);
+}
+
+/** What a backend runs, best first. */
+function encodersFor(
+  { name, takes = [name] }: Backend,
+  encoders: readonly ManifestEncoder[],
+): ReadonlySet<ManifestEncoder> {
+  return new Set(
+    takes.flatMap((kind) => encoders.filter((entry) => entry.backends.includes(kind))),
+  );
 }
 
 async function proveEncoder(
