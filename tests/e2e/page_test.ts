@@ -1,25 +1,13 @@
 import assert from "node:assert/strict";
-import { type Browser, chromium, type Locator, type Page } from "playwright-core";
+import type { Browser, Locator, Page } from "playwright-core";
 import { readPicture } from "../golden_file.ts";
 import { makeSyntheticBundle, writeBundleFiles } from "../synthetic_bundle.ts";
+import { CHROMIUM, isChromiumMissing, launchChromium } from "./chromium.ts";
 import { classifyOverHttp } from "./classify_over_http.ts";
 import { type ServerProcess, startServer } from "./server_process.ts";
 import { makeTemporaryFolder } from "./temporary_folder.ts";
 
-const CHROMIUM = "/usr/bin/chromium";
-const FLAGS = [
-  "--headless",
-  "--no-sandbox",
-  "--disable-quic",
-  "--no-first-run",
-  "--disable-background-networking",
-  "--disable-component-update",
-  "--disable-sync",
-];
-
-// Where machines check the project, a missing part is a failure and not an excuse.
-const isThere = await Deno.stat(CHROMIUM).then(() => true, () => false);
-const ignore = !isThere && Deno.env.get("CI") !== "true";
+const ignore = await isChromiumMissing();
 if (ignore) console.warn(`Tests of the page are left out: there is no browser at ${CHROMIUM}`);
 
 const bundle = await makeSyntheticBundle();
@@ -32,7 +20,7 @@ Deno.test.beforeAll(async () => {
   await writeBundleFiles(bundle.files, folder.url);
   [server, browser] = await Promise.all([
     startServer(folder.path, "--workers", "1"),
-    chromium.launch({ executablePath: CHROMIUM, args: FLAGS }),
+    launchChromium(),
   ]);
 });
 Deno.test.afterAll(async () => {

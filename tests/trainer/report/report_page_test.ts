@@ -3,28 +3,16 @@
  */
 
 import assert from "node:assert/strict";
-import { type Browser, chromium, type Page } from "playwright-core";
+import type { Browser, Page } from "playwright-core";
 import type { Experiment } from "../../../trainer/evaluation/experiment.ts";
 import { addThumbnails } from "../../../trainer/report/thumbnail.ts";
 import { writeReport } from "../../../trainer/report/write_report.ts";
+import { CHROMIUM, isChromiumMissing, launchChromium } from "../../e2e/chromium.ts";
 import { readPicture } from "../../golden_file.ts";
 import { makeHostileExperiment } from "./hostile_experiment.ts";
 import { makeSyntheticExperiment } from "./synthetic_experiment.ts";
 
-const CHROMIUM = "/usr/bin/chromium";
-const FLAGS = [
-  "--headless",
-  "--no-sandbox",
-  "--disable-quic",
-  "--no-first-run",
-  "--disable-background-networking",
-  "--disable-component-update",
-  "--disable-sync",
-];
-
-// Where machines check the project, a missing part is a failure and not an excuse.
-const isThere = await Deno.stat(CHROMIUM).then(() => true, () => false);
-const ignore = !isThere && Deno.env.get("CI") !== "true";
+const ignore = await isChromiumMissing();
 if (ignore) console.warn(`Tests of the report are left out: there is no browser at ${CHROMIUM}`);
 
 let browser: Browser;
@@ -38,7 +26,7 @@ Deno.test.beforeAll(async () => {
     addThumbnails(experiment, () => Promise.resolve(picture));
   await writeReport(`${folder}/plain`, await illustrate(makeSyntheticExperiment()));
   await writeReport(`${folder}/hostile`, await illustrate(makeHostileExperiment()));
-  browser = await chromium.launch({ executablePath: CHROMIUM, args: FLAGS });
+  browser = await launchChromium();
 });
 Deno.test.afterAll(async () => {
   await browser?.close();
