@@ -4,7 +4,7 @@
  */
 
 /** What a backend is called in manifests, flags and answers. */
-export type BackendName = "wasm" | "native" | "webgpu";
+export type BackendName = "wasm" | "native" | "webgpu" | "cuda";
 
 /** Weights that lie in a file of their own, beside the model. */
 export interface ExternalData {
@@ -45,6 +45,8 @@ export interface Session {
 export interface Backend {
   /** Its name. */
   readonly name: BackendName;
+  /** Whose encoders it runs, best first, by the names in manifests; those for itself by default. */
+  readonly takes?: readonly BackendName[];
   /**
    * Opens a model.
    *

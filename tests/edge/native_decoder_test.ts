@@ -92,7 +92,7 @@ for (const isPermitted of [true, false]) {
           "run",
           "--no-prompt",
           `--allow-read=.${isPermitted ? ",/usr/bin/ldd" : ""}`,
-          `--allow-env=INIT_CWD${isPermitted ? `,${NEEDED}` : ""}`,
+          `--allow-env=INIT_CWD,ORT_DISABLE_TELEMETRY${isPermitted ? `,${NEEDED}` : ""}`,
           "--allow-ffi=edge/adapter/deno/native",
           "-",
         ],

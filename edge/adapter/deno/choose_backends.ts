@@ -5,12 +5,16 @@
 import { UsageError } from "@clip-e/shared/command-line";
 import type { Backend } from "../../backend/backend.ts";
 import { wasmBackend } from "../../backend/wasm.ts";
+import { openCudaBackend } from "./cuda_backend.ts";
 import { type NativeBackendOptions, openNativeBackend } from "./native_backend.ts";
 
-/** What a user may choose: `auto` is native where it is installed and permitted, and WebAssembly otherwise. */
-export type BackendChoice = "auto" | "native" | "wasm";
+/**
+ * What a user may choose: `auto` is native where it is installed and permitted, and WebAssembly otherwise. A graphics card is
+ * used only where it is named.
+ */
+export type BackendChoice = "auto" | "native" | "wasm" | "cuda";
 
-const CHOICES: readonly BackendChoice[] = ["auto", "native", "wasm"];
+const CHOICES: readonly BackendChoice[] = ["auto", "native", "wasm", "cuda"];
 
 /** The option of commands that run the encoder. */
 export const BACKEND_FLAG = {
@@ -18,7 +22,7 @@ export const BACKEND_FLAG = {
   value: "NAME",
   default: "auto",
   env: "CLIP_E_BACKEND",
-  help: "What runs the encoder: native, wasm, or auto: native where it is installed",
+  help: "What runs the encoder: native, wasm, cuda, or auto: native where it is installed",
 } as const;
 
 /**
@@ -39,13 +43,14 @@ export function readBackendChoice(name: string): BackendChoice {
  * @param choice by name; a backend that was named is never replaced by another
  * @param options of the native one
  * @returns best first
- * @throws {Error} in a sentence, when the native backend was named and cannot be had
+ * @throws {Error} in a sentence, when what was named cannot be had
  */
 export function chooseBackends(
   choice: BackendChoice = "auto",
   options: NativeBackendOptions = {},
 ): Backend[] {
   if (choice === "wasm") return [wasmBackend];
+  if (choice === "cuda") return [openCudaBackend()];
   if (choice === "native") return [openNativeBackend(options)];
   try {
     return [openNativeBackend(options), wasmBackend];

@@ -8,11 +8,11 @@ import { type Problem, toProblem } from "../../app/problem.ts";
 import { type Classification, type Classifier, createClassifier } from "../../classifier.ts";
 import { describeFaults } from "../../fault_notes.ts";
 import type { ModelInfo } from "../../model_info.ts";
+import { bundleSource } from "./bundle_source.ts";
 import { BACKEND_FLAG, readBackendChoice } from "./choose_backends.ts";
 import { chooseRuntime } from "./choose_runtime.ts";
 import { fail } from "./fail.ts";
-import { folderSource } from "./folder_source.ts";
-import { BUNDLE_FLAG, bundleFolder, userPath } from "./user_path.ts";
+import { BUNDLE_FLAG, bundleLocation, userPath } from "./user_path.ts";
 
 const COMMAND = {
   name: "deno task classify",
@@ -97,9 +97,8 @@ async function main(): Promise<void> {
   if ("help" in line) return console.log(line.help);
   const { values, positionals } = line;
   if (positionals.length === 0) throw new UsageError("Name at least one picture");
-  const bundle = bundleFolder(values.bundle);
   const classifier = await createClassifier({
-    bundle: folderSource(bundle),
+    bundle: bundleSource(bundleLocation(values.bundle)),
     ...chooseRuntime(readBackendChoice(values.backend)),
   });
   const { model } = classifier;

@@ -7,13 +7,13 @@ import { ClipEError, type ErrorCode } from "@clip-e/shared";
 import { type Classifier, createClassifier } from "../../classifier.ts";
 import type { ModelInfo } from "../../model_info.ts";
 import type { ClassifyOptions } from "../../plan.ts";
+import { bundleSource } from "./bundle_source.ts";
 import type { BackendChoice } from "./choose_backends.ts";
 import { chooseRuntime } from "./choose_runtime.ts";
-import { folderSource } from "./folder_source.ts";
 
 /** What the pool sends first. */
 export interface WorkerSetup {
-  /** A folder. */
+  /** A folder's path, or an `http:` or `https:` URL. */
   readonly bundle: string;
   /** The expected digest of the manifest. */
   readonly digest?: string;
@@ -68,7 +68,7 @@ async function open(setup: WorkerSetup): Promise<WorkerAnswer> {
   const { bundle, backend, threads, ...checked } = setup;
   classifier = await createClassifier({
     ...checked,
-    bundle: folderSource(bundle),
+    bundle: bundleSource(bundle, setup.digest),
     ...chooseRuntime(backend, threads === undefined ? {} : { threads }),
   });
   return { model: classifier.model };

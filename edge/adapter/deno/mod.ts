@@ -5,7 +5,9 @@
  */
 
 export * from "../../mod.ts";
+export { bundleSource } from "./bundle_source.ts";
 export type { BackendChoice } from "./choose_backends.ts";
+export { openCudaBackend } from "./cuda_backend.ts";
 export { folderSource } from "./folder_source.ts";
 export { type NativeBackendOptions, openNativeBackend } from "./native_backend.ts";
 export { openNativeDecoder } from "./native_decoder.ts";

@@ -3,6 +3,7 @@
  */
 
 import { resolve } from "node:path";
+import { isUrl } from "./bundle_source.ts";
 
 const PROJECT = resolve(import.meta.dirname ?? ".", "../../..");
 
@@ -18,9 +19,9 @@ export function projectPath(path: string): string {
 /** The option that names a bundle. */
 export const BUNDLE_FLAG = {
   kind: "string",
-  value: "DIR",
+  value: "DIR|URL",
   env: "CLIP_E_BUNDLE",
-  help: "The bundle's folder, instead of the embedded one",
+  help: "The bundle's folder, or its http: or https: URL, instead of the embedded one",
 } as const;
 
 /**
@@ -31,6 +32,16 @@ export const BUNDLE_FLAG = {
  */
 export function bundleFolder(given: string | undefined): string {
   return given === undefined ? projectPath("fixtures/bundles/tiny") : userPath(given);
+}
+
+/**
+ * Where the bundle of a server is.
+ *
+ * @param given the option's value, if any
+ * @returns a URL as it was given, or the folder's absolute path
+ */
+export function bundleLocation(given: string | undefined): string {
+  return given !== undefined && isUrl(given) ? given : bundleFolder(given);
 }
 
 /**
