@@ -162,8 +162,9 @@ const TRAINER_MAY_USE = [
 ];
 /** Encoders are compared on the project's own pictures where the user names no others. */
 const TRAINER_MEASURES_ON = "fixtures/pictures";
-/** It runs in Deno, where it lays out what workerd serves. */
-const DENO_SCRIPT = "edge/adapter/workerd/lay_out_assets.ts";
+/** They run in Deno, where they make what workerd serves. */
+const DENO_SCRIPTS =
+  /^edge\/adapter\/workerd\/(build\/\w+|build_worker|lay_out_assets|put_bundle)\.ts$/;
 
 const roomOf = (path: string) => path.split("/")[0];
 const adapterOf = (path: string) => /^edge\/adapter\/([^/]+)\//.exec(path)?.[1];
@@ -181,7 +182,9 @@ function useFault(from: string, to: string): string | undefined {
   }
   if (room !== "edge" || other === undefined || other === own) return undefined;
   if (own === undefined) return "edge's core uses an adapter";
-  return from === DENO_SCRIPT && other === "deno" ? undefined : "an adapter uses another adapter";
+  return DENO_SCRIPTS.test(from) && other === "deno"
+    ? undefined
+    : "an adapter uses another adapter";
 }
 
 /** What is wrong with the use of a package in `from`. */
@@ -308,7 +311,7 @@ const ALLOWED: readonly (readonly [path: string, text: string])[] = [
   ["edge/a.ts", 'import { z } from "@clip-e/shared"; import "../shared/mod.ts"; fetch("a");'],
   ["edge/a.ts", "/** Give it to `Deno.serve`. */ export const a = 1;"],
   ["edge/adapter/deno/a.ts", 'import "./b.ts"; import "../../mod.ts"; Deno.serve(f);'],
-  [DENO_SCRIPT, 'import { folderSource } from "../deno/folder_source.ts";'],
+  ["edge/adapter/workerd/lay_out_assets.ts", 'import { fail } from "../deno/fail.ts";'],
   ["trainer/a.ts", 'import "@clip-e/edge/decode"; import "@clip-e/edge/encoder";'],
   ["trainer/a.ts", 'import "../edge/encoder.ts"; import "node:path"; await Deno.readFile("a");'],
   ["trainer/a.ts", "// A run of contests/year and unit-tests/ is no mention."],

@@ -11,6 +11,7 @@ export {
   type DecodedRows,
   type DecoderModules,
   type Decoders,
+  type KeepOptions,
   PACKAGED_MODULES,
 } from "./decoders.ts";
 export {

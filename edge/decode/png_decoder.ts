@@ -48,7 +48,7 @@ export function instantiatePng(module: WebAssembly.Module): DecoderInstance {
   const instance = new WebAssembly.Instance(module, { wbg: imports });
   const wasm = instance.exports as unknown as PngExports;
 
-  return (bytes) => {
+  const decode = (bytes: Uint8Array) => {
     rows = undefined;
     const pointer = wasm.__wbindgen_malloc(bytes.length, 1);
     new Uint8Array(wasm.memory.buffer, pointer >>> 0, bytes.length).set(bytes);
@@ -56,6 +56,7 @@ export function instantiatePng(module: WebAssembly.Module): DecoderInstance {
     if (!rows) throw new Error("the decoder gave nothing");
     return rows;
   };
+  return { decode, memory: wasm.memory };
 }
 
 function unreachable(): never {

@@ -1,42 +1,41 @@
 /**
- * The edge on workerd: bundle and page from static assets, inference in the isolate itself, opened by the first request.
+ * The edge on workerd: bundle and page from static assets or a bucket, inference in the isolate itself, opened by the first
+ * request.
  */
 
-import { type BundleSource, ClipEError } from "@clip-e/shared";
+import { type BundleSource, MANIFEST_PATH, readManifest } from "@clip-e/shared";
 import { createApp, type EdgeApp } from "../../app/app.ts";
-import { toProblem } from "../../app/problem.ts";
+import { createLazyApp } from "../../app/lazy_app.ts";
 import { createClassifier } from "../../classifier.ts";
+import { createDecoders } from "../../decode/decoders.ts";
+import { decodePicture } from "../../decode/decode_picture.ts";
 import type { PictureType } from "../../decode/picture_header.ts";
 import { describeFaults } from "../../fault_notes.ts";
+import { assetStore } from "./asset_store.ts";
+import { bundleSource, type Env, envOptions, maxPixelsOf } from "./env.ts";
+import { type MemoryBudget, memoryBudget } from "./memory_budget.ts";
 import { withOrtModule } from "./ort_module.ts";
+import { readWhole } from "./parted_files.ts";
+
+export type { Env } from "./env.ts";
 
 /** Compiled modules: ONNX Runtime's, and one of each decoder. */
 export type WasmModules = Readonly<Record<"ort" | PictureType, WebAssembly.Module>>;
 
-/** What the configuration binds. */
-export interface Env {
-  /** Static assets: the page at the root, the bundle's files under `bundle/`. */
-  readonly ASSETS: { fetch(url: URL): Promise<Response> };
-  /** Optional: the expected digest of the bundle's manifest, `sha256:...`. */
-  readonly BUNDLE_DIGEST?: string;
+/** What the platform gives with each request. */
+export interface RequestContext {
+  /** Keeps the request's work alive when its caller has gone. */
+  waitUntil(promise: Promise<unknown>): void;
 }
 
 /** A Worker's default export. */
 export interface WorkerHandler {
   /** Answers a request. */
-  fetch(request: Request, env: Env): Promise<Response>;
+  fetch(request: Request, env: Env, context?: RequestContext): Promise<Response>;
 }
 
-/**
- * An isolate has 128 MB. A decoded picture takes 4 bytes a pixel in WebAssembly and as many outside, a progressive JPEG
- * up to 6 more; the runtime and a small model take 20 MB or more.
- */
-const LIMITS = {
-  maxPixels: 6_000_000,
-  maxBytes: 10 * 1024 * 1024,
-  maxBytesInFlight: 20 * 1024 * 1024,
-  maxQueue: 8,
-} as const;
+/** Pictures that may wait: one is computed at a time, and each wait costs its upload's memory. */
+const MAX_QUEUE = 8;
 
 /**
  * Makes a Worker's default export.
@@ -44,61 +43,60 @@ const LIMITS = {
  * @param modules compiled by the platform
  */
 export function createHandler(modules: WasmModules): WorkerHandler {
-  let app: Promise<EdgeApp> | undefined;
+  let app: EdgeApp | undefined;
   return {
-    async fetch(request, env) {
-      // Whether it answers does not depend on the bundle.
-      if (new URL(request.url).pathname === "/healthz") return new Response("ok");
-      app ??= openApp(modules, env);
-      try {
-        return await (await app).fetch(request);
-      } catch (error) {
-        // The next request tries again: an asset may have failed to load this once.
-        app = undefined;
-        console.error(error);
-        const problem = toProblem(
-          error instanceof ClipEError
-            ? error
-            : new ClipEError("internal", "The classifier did not start"),
-        );
-        return Response.json(problem, {
-          status: problem.status,
-          headers: { "Content-Type": "application/problem+json", "Retry-After": "1" },
-        });
-      }
+    async fetch(request, env, context) {
+      app ??= createLazyApp(() => openApp(modules, env), (error) => console.error(error));
+      const answer = Promise.resolve(app.fetch(request));
+      // All requests wait for the one that opens the bundle, and pictures for those before them: were a request's work dropped
+      // in the middle, as the platform may when its caller hangs up, those behind it would wait for ever.
+      context?.waitUntil(answer);
+      return await answer;
     },
   };
 }
 
 async function openApp(modules: WasmModules, env: Env): Promise<EdgeApp> {
-  const { ort, jpeg, png, webp } = modules;
-  const classifier = await withOrtModule(ort, () =>
+  const options = envOptions(env);
+  const bundle = rememberManifest(bundleSource(env));
+  const pin = env.BUNDLE_DIGEST === undefined ? {} : { digest: env.BUNDLE_DIGEST };
+  const budget = memoryBudget((await readManifest(bundle, pin)).manifest);
+  const { maxBytes, maxBytesInFlight } = budget;
+  const maxPixels = maxPixelsOf(env, budget.maxPixels);
+  const decoders = makeDecoders(modules, budget);
+  const page = assetStore(env.ASSETS, "page/");
+  const classifier = await withOrtModule(modules.ort, () =>
     createClassifier({
-      bundle: assetSource(env, "bundle/"),
-      maxPixels: LIMITS.maxPixels,
-      decoders: {
-        jpeg: () => Promise.resolve(jpeg),
-        png: () => Promise.resolve(png),
-        webp: () => Promise.resolve(webp),
-      },
-      ...(env.BUNDLE_DIGEST !== undefined && { digest: env.BUNDLE_DIGEST }),
+      ...pin,
+      bundle,
+      maxPixels,
+      decode: (picture, maxPixels) => decodePicture(picture, decoders, maxPixels),
     }));
   for (const line of describeFaults(classifier.model)) console.warn(line);
   return createApp(classifier, {
-    ...LIMITS,
-    page: assetSource(env, "page/"),
+    ...options,
+    maxBytes,
+    maxBytesInFlight,
+    maxQueue: MAX_QUEUE,
+    page: { read: (name) => readWhole(page, name) },
     onError: (error) => console.error(error),
   });
 }
 
-/** Files below a folder of the static assets. */
-function assetSource({ ASSETS }: Env, folder: string): BundleSource {
+/** Decoders that leave memory to the model. */
+function makeDecoders({ jpeg, png, webp }: WasmModules, { maxPixels, keepBytes }: MemoryBudget) {
+  return createDecoders({
+    jpeg: () => Promise.resolve(jpeg),
+    png: () => Promise.resolve(png),
+    webp: () => Promise.resolve(webp),
+  }, { keepPixels: maxPixels, keepBytes });
+}
+
+/** The manifest is read for the budget, and again with the bundle. */
+function rememberManifest(source: BundleSource): BundleSource {
+  const manifest = source.read(MANIFEST_PATH);
   return {
-    async read(path) {
-      const response = await ASSETS.fetch(new URL(folder + path, "https://assets.invalid/"));
-      if (response.status === 404) return undefined;
-      if (!response.ok) throw new Error(`Cannot read the asset ${path}: ${response.status}`);
-      return new Uint8Array(await response.arrayBuffer());
-    },
+    ...source,
+    read: (path) => path === MANIFEST_PATH ? manifest : source.read(path),
   };
 }
