@@ -207,7 +207,7 @@ Deno.test("worker:assets refuses a bundle without an encoder for WebAssembly", a
   assert.equal(stdout, "");
   assert.match(
     stderr,
-    /^error: Cannot lay out int8 for a Worker, .* none .* for wasm\. .*--precision int8\n$/,
+    /^error: Cannot serve int8 in a Worker, .* none .* for wasm\. .*--precision int8\n$/,
   );
 });
 

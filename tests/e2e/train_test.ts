@@ -64,6 +64,7 @@ const common = [
   "--group-by=hue",
   "--hidden=16",
   "--backend=wasm",
+  "--plain",
   `--cache=${folder}/cache`,
 ];
 const train = (...args: string[]) => runTask("train", [...common, ...args]);

@@ -19,6 +19,9 @@ import {
   runExperiment,
 } from "./run_experiment.ts";
 
+/** A run that is cut off loses so many seconds of training at most, or an epoch. */
+const SAVE_EVERY = 15;
+
 /** How heads are fitted, and where the work is kept. */
 export interface FitHeadsOptions
   extends Omit<ExperimentOptions, "fit" | "members" | "device" | "signal"> {
@@ -68,7 +71,10 @@ export async function fitHeads(
           ...options.fit,
           preset: recipe.preset,
           ...{ hidden, balance, smoothing, device, signal },
-          checkpoint: { path: join(work, `${await fileName(plan.name)}.json`) },
+          checkpoint: {
+            path: join(work, `${await fileName(plan.name)}.json`),
+            everySeconds: SAVE_EVERY,
+          },
           onEpoch: ({ epoch, validationLoss, validationAccuracy }) =>
             progress.note(
               `${plan.name}, epoch ${epoch}, validation loss ${validationLoss.toFixed(4)}, ` +

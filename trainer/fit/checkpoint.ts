@@ -15,6 +15,8 @@ export interface CheckpointOptions {
   readonly path: string;
   /** Saved after so many epochs, and after the last; 1 by default. */
   readonly everyEpochs?: number;
+  /** But not before so many seconds have passed, as short epochs would be mostly saving; 0 by default. */
+  readonly everySeconds?: number;
 }
 
 /** All that the next epoch depends on. */

@@ -4,6 +4,7 @@
  */
 
 import { defaultDevice, getWebGPUDevice, init, numpy as np } from "@jax-js/jax";
+import { type AdapterInfo, isSoftwareAdapter, nameAdapter } from "@clip-e/shared";
 import { TrainerError } from "../errors.ts";
 
 /** What may be asked for. */
@@ -43,35 +44,6 @@ export const WASM: Device = {
   read: (array) => toFloats(array.dataSync()),
 };
 
-/** What is asked of an adapter: a part of WebGPU's GPUAdapterInfo. */
-export interface AdapterInfo {
-  /** Its maker. */
-  readonly vendor: string;
-  /** Its family. */
-  readonly architecture: string;
-  /** Its number. */
-  readonly device: string;
-  /** Its name. */
-  readonly description: string;
-  /** Whether it says itself that it is slow. */
-  readonly isFallbackAdapter?: boolean;
-}
-
-/** Names of WebGPU adapters that compute on the CPU: Mesa's, Google's and Microsoft's. */
-const SOFTWARE = /llvmpipe|lavapipe|softpipe|swiftshader|basic render|\bwarp\b/i;
-
-/**
- * Whether an adapter computes on the CPU, where WebAssembly is fifteen to twenty times faster.
- *
- * @param info of the adapter
- */
-export function isSoftware(
-  { vendor, architecture, device, description, isFallbackAdapter }: AdapterInfo,
-): boolean {
-  return isFallbackAdapter === true ||
-    SOFTWARE.test(`${vendor} ${architecture} ${device} ${description}`);
-}
-
 /**
  * Opens what was asked for, and makes it jax-js's default.
  *
@@ -106,12 +78,10 @@ function muteDesktop(): void {
 
 /** Why an adapter is not what was asked for, if it is not. */
 function refusal(info: AdapterInfo, choice: DeviceChoice): string | undefined {
-  if (choice === "webgpu-software" || !isSoftware(info)) return undefined;
-  return `its only adapter, ${nameOf(info)}, computes on the CPU, more slowly than WebAssembly`;
-}
-
-function nameOf({ description, vendor, architecture }: AdapterInfo): string {
-  return description || `${vendor} ${architecture}`.trim() || "without a name";
+  if (choice === "webgpu-software" || !isSoftwareAdapter(info)) return undefined;
+  return `its only adapter, ${
+    nameAdapter(info)
+  }, computes on the CPU, more slowly than WebAssembly`;
 }
 
 async function openWebGpu(): Promise<Device> {
@@ -130,7 +100,7 @@ async function openWebGpu(): Promise<Device> {
 
 /** A GPU whose failures end the work at the next read. */
 function watch(gpu: GPUDevice): Device {
-  const name = `WebGPU (${nameOf(gpu.adapterInfo)})`;
+  const name = `WebGPU (${nameAdapter(gpu.adapterInfo)})`;
   let failure: string | undefined;
   gpu.addEventListener("uncapturederror", (event) => {
     failure ??= (event as GPUUncapturedErrorEvent).error.message;

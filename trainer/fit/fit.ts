@@ -138,6 +138,7 @@ export async function fit(
     const history = [...saved?.history ?? []];
     let best = history.find(({ epoch }) => epoch === saved?.bestEpoch);
     const isOver = (epoch: number) => epoch >= maxEpochs || epoch - (best?.epoch ?? 0) >= patience;
+    let savedAt = performance.now();
     for (let epoch = history.length; !isOver(epoch);) {
       epoch++;
       const trainLoss = await learn(epoch);
@@ -148,10 +149,11 @@ export async function fit(
         best = figures;
       }
       history.push(figures);
-      if (run && (isOver(epoch) || epoch % (run.everyEpochs ?? 1) === 0)) {
+      if (run && (isOver(epoch) || isDue(run, epoch, savedAt))) {
         const tensors = await learner.save();
         const { epoch: bestEpoch } = best;
         await saveCheckpoint(run.path, run.fingerprint, { history, bestEpoch, tensors });
+        savedAt = performance.now();
       }
       onEpoch?.({ ...figures, maxEpochs });
     }
@@ -179,6 +181,15 @@ function isBetter(epoch: Epoch, best: Epoch, { stopOn }: FitSettings): boolean {
 function checkInterval({ everyEpochs = 1 }: CheckpointOptions): void {
   if (Number.isInteger(everyEpochs) && everyEpochs > 0) return;
   throw new RangeError(`Cannot save a checkpoint every ${everyEpochs} epochs: give 1 or more`);
+}
+
+/** Whether the work is to be saved after an epoch. */
+function isDue(
+  { everyEpochs = 1, everySeconds = 0 }: CheckpointOptions,
+  epoch: number,
+  savedAt: number,
+): boolean {
+  return epoch % everyEpochs === 0 && performance.now() - savedAt >= 1000 * everySeconds;
 }
 
 /** jax-js computes on its default device, and a GPU makes zeros of an array that is too large for it. */
