@@ -6,7 +6,8 @@ import { createClassifier, wasmBackend } from "@clip-e/edge";
 import assert from "node:assert/strict";
 import { chooseBackends, readBackendChoice } from "../../edge/adapter/deno/choose_backends.ts";
 import { createCudaBackend } from "../../edge/adapter/deno/cuda_backend.ts";
-import { loadOnnxRuntime, type NativeSession } from "../../edge/adapter/deno/onnx_runtime_node.ts";
+import { loadOnnxRuntime } from "../../edge/adapter/deno/onnx_runtime_node.ts";
+import type { NativeSession } from "../../edge/backend/native_session.ts";
 import { isNativeInstalled, unlessInstalled } from "../native_installed.ts";
 import { INT8, makeQuantizedBundle } from "../quantized_bundle.ts";
 
@@ -101,16 +102,18 @@ Deno.test({
   name:
     `chooseBackends() says how to install the CUDA provider where it is not there${unlessInstalled}`,
   ignore: !isNativeInstalled,
-  fn() {
-    const choose = () => chooseBackends(readBackendChoice("cuda"));
-    if (isProviderInstalled()) return assert.deepEqual(choose().map(({ name }) => name), ["cuda"]);
+  async fn() {
+    const chosen = chooseBackends(readBackendChoice("cuda"));
+    if (isProviderInstalled()) {
+      return assert.deepEqual((await chosen).map(({ name }) => name), ["cuda"]);
+    }
     const message = /CUDA provider is not installed.*docs\/server\.md/;
-    assert.throws(choose, { name: "ClipEError", message });
+    await assert.rejects(chosen, { name: "ClipEError", message });
   },
 });
 
-Deno.test("chooseBackends() never takes CUDA by itself", () => {
-  assert.ok(chooseBackends("auto").every(({ name }) => name !== "cuda"));
+Deno.test("chooseBackends() never takes CUDA by itself", async () => {
+  assert.ok((await chooseBackends("auto")).every(({ name }) => name !== "cuda"));
 });
 
 Deno.test("createClassifier() gives a backend the encoders that it takes, in its own order", async () => {

@@ -6,12 +6,8 @@
 import { ClipEError } from "@clip-e/shared";
 import { dirname, resolve } from "node:path";
 import type { Backend } from "../../backend/backend.ts";
-import {
-  loadOnnxRuntime,
-  type OnnxRuntime,
-  openSession,
-  requireNative,
-} from "./onnx_runtime_node.ts";
+import { type OnnxRuntime, openSession } from "../../backend/native_session.ts";
+import { loadOnnxRuntime, requireNative } from "./onnx_runtime_node.ts";
 
 /**
  * Loads `onnxruntime-node` and makes sure that its CUDA provider is there too.

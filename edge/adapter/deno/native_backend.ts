@@ -3,7 +3,8 @@
  */
 
 import type { Backend } from "../../backend/backend.ts";
-import { loadOnnxRuntime, openSession } from "./onnx_runtime_node.ts";
+import { openSession } from "../../backend/native_session.ts";
+import { loadOnnxRuntime } from "./onnx_runtime_node.ts";
 
 /** Options of {@link openNativeBackend}. */
 export interface NativeBackendOptions {

@@ -6,32 +6,7 @@
 
 import { ClipEError } from "@clip-e/shared";
 import { createRequire } from "node:module";
-import type { ExternalData, OutputTensor, Session } from "../../backend/backend.ts";
-
-/** What is used of `onnxruntime-node`, which this project does not depend on. */
-export interface OnnxRuntime {
-  /** Makes tensors. */
-  readonly Tensor: new (type: string, data: unknown, dims: readonly number[]) => OutputTensor;
-  /** Opens models. */
-  readonly InferenceSession: {
-    create(model: Uint8Array, options: Readonly<Record<string, unknown>>): Promise<NativeSession>;
-  };
-}
-
-/** An open model, as the package has it. */
-export interface NativeSession {
-  /** Of the model. */
-  readonly inputNames: readonly string[];
-  /** Of the model. */
-  readonly outputNames: readonly string[];
-  /** Runs the model. */
-  run(
-    inputs: Readonly<Record<string, OutputTensor>>,
-    outputs: readonly string[],
-  ): Promise<Readonly<Record<string, OutputTensor>>>;
-  /** Frees the session. */
-  release(): Promise<void>;
-}
+import type { OnnxRuntime } from "../../backend/native_session.ts";
 
 /** Finds the package in the folder that `deno task native:install` fills, or in the application's own dependencies. */
 export const requireNative = createRequire(new URL("./native/deno.json", import.meta.url));
@@ -74,46 +49,4 @@ export function loadOnnxRuntime(): OnnxRuntime {
       { cause },
     );
   }
-}
-
-/**
- * Opens a model.
- *
- * @param ort the package
- * @param model ONNX bytes
- * @param externalData weights beside it
- * @param options the package's own
- * @throws {Error} in a sentence, when the model is refused
- */
-export async function openSession(
-  ort: OnnxRuntime,
-  model: Uint8Array,
-  externalData: readonly ExternalData[],
-  options: Readonly<Record<string, unknown>>,
-): Promise<Session> {
-  const session = await ort.InferenceSession.create(model, {
-    interOpNumThreads: 1,
-    logSeverityLevel: 3,
-    ...options,
-    ...(externalData.length > 0 && {
-      externalData: externalData.map(({ path, bytes }) => ({ path, data: bytes })),
-    }),
-  }).catch((cause) => {
-    const why = cause instanceof Error ? cause.message : String(cause);
-    throw new Error(`ONNX Runtime refuses it: ${why}`, { cause });
-  });
-  return {
-    inputNames: session.inputNames,
-    outputNames: session.outputNames,
-    async run(inputs, output) {
-      const feeds = Object.fromEntries(
-        Object.entries(inputs).map(([name, { type, data, dims }]) => [
-          name,
-          new ort.Tensor(type, data, dims),
-        ]),
-      );
-      return (await session.run(feeds, [output]))[output];
-    },
-    close: () => session.release(),
-  };
 }

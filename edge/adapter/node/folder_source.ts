@@ -1,0 +1,33 @@
+/**
+ * Files of a folder on disk.
+ */
+
+import type { BundleSource } from "@clip-e/shared";
+import { readFile } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
+
+/** What reading says of a file that is not there. */
+const ABSENT: readonly unknown[] = ["ENOENT", "ENOTDIR"];
+
+/**
+ * Reads files below a folder.
+ *
+ * @param folder a path, relative to the working directory, or a `file:` URL
+ * @returns a source that has nothing for files that do not exist, and throws for those that may not be read
+ */
+export function folderSource(folder: string | URL): BundleSource {
+  const location = (folder instanceof URL ? fileURLToPath(folder) : folder).replace(/\/$/, "");
+  return {
+    location,
+    async read(file) {
+      try {
+        return new Uint8Array(await readFile(`${location}/${file}`));
+      } catch (error) {
+        if (error instanceof Error && "code" in error && ABSENT.includes(error.code)) {
+          return undefined;
+        }
+        throw error;
+      }
+    },
+  };
+}

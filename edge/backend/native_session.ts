@@ -1,0 +1,73 @@
+/**
+ * A model in ONNX Runtime's machine code, as the package `onnxruntime-node` runs it: the same from Deno and from Node, which
+ * load it in their own ways.
+ */
+
+import type { ExternalData, OutputTensor, Session } from "./backend.ts";
+
+/** What is used of `onnxruntime-node`, which this project does not depend on. */
+export interface OnnxRuntime {
+  /** Makes tensors. */
+  readonly Tensor: new (type: string, data: unknown, dims: readonly number[]) => OutputTensor;
+  /** Opens models. */
+  readonly InferenceSession: {
+    create(model: Uint8Array, options: Readonly<Record<string, unknown>>): Promise<NativeSession>;
+  };
+}
+
+/** An open model, as the package has it. */
+export interface NativeSession {
+  /** Of the model. */
+  readonly inputNames: readonly string[];
+  /** Of the model. */
+  readonly outputNames: readonly string[];
+  /** Runs the model. */
+  run(
+    inputs: Readonly<Record<string, OutputTensor>>,
+    outputs: readonly string[],
+  ): Promise<Readonly<Record<string, OutputTensor>>>;
+  /** Frees the session. */
+  release(): Promise<void>;
+}
+
+/**
+ * Opens a model.
+ *
+ * @param ort the package
+ * @param model ONNX bytes
+ * @param externalData weights beside it
+ * @param options the package's own
+ * @throws {Error} in a sentence, when the model is refused
+ */
+export async function openSession(
+  ort: OnnxRuntime,
+  model: Uint8Array,
+  externalData: readonly ExternalData[],
+  options: Readonly<Record<string, unknown>>,
+): Promise<Session> {
+  const session = await ort.InferenceSession.create(model, {
+    interOpNumThreads: 1,
+    logSeverityLevel: 3,
+    ...options,
+    ...(externalData.length > 0 && {
+      externalData: externalData.map(({ path, bytes }) => ({ path, data: bytes })),
+    }),
+  }).catch((cause) => {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new Error(`ONNX Runtime refuses it: ${why}`, { cause });
+  });
+  return {
+    inputNames: session.inputNames,
+    outputNames: session.outputNames,
+    async run(inputs, output) {
+      const feeds = Object.fromEntries(
+        Object.entries(inputs).map(([name, { type, data, dims }]) => [
+          name,
+          new ort.Tensor(type, data, dims),
+        ]),
+      );
+      return (await session.run(feeds, [output]))[output];
+    },
+    close: () => session.release(),
+  };
+}

@@ -1,0 +1,48 @@
+/**
+ * Lays out a page that classifies pictures by itself, for any static host.
+ *
+ *     deno run --allow-read --allow-write --allow-run examples/static-page/build.ts [DIR]
+ *     python3 -m http.server --directory .cache/static_page
+ *
+ * With a bundler of one's own, `page.js` stays as it is: `worker` is then the URL of `@clip-e/edge/browser-worker`, bundled.
+ */
+
+const ROOT = new URL("../../", import.meta.url);
+const HERE = new URL("./", import.meta.url);
+const BUNDLE = new URL("fixtures/bundles/tiny/", ROOT);
+const WASM = [
+  "onnxruntime-web/ort-wasm-simd-threaded.wasm",
+  "@jsquash/jpeg/codec/dec/mozjpeg_dec.wasm",
+  "@jsquash/png/codec/pkg/squoosh_png_bg.wasm",
+  "@jsquash/webp/codec/dec/webp_dec.wasm",
+];
+
+/** Bundles a module into one script. */
+async function bundleScript(entry: URL, output: string): Promise<void> {
+  const args = ["bundle", "--quiet", "--platform", "browser", "--minify", "--output", output];
+  const { success } = await new Deno.Command(Deno.execPath(), {
+    args: [...args, entry.pathname],
+    cwd: ROOT,
+  }).spawn().status;
+  if (!success) throw new Error(`Cannot bundle ${entry.pathname}`);
+}
+
+/** Copies a folder's files, and those of the folders in it. */
+async function copyFolder(from: URL, to: string): Promise<void> {
+  await Deno.mkdir(to, { recursive: true });
+  for await (const { name, isDirectory } of Deno.readDir(from)) {
+    if (isDirectory) await copyFolder(new URL(`${name}/`, from), `${to}/${name}`);
+    else await Deno.copyFile(new URL(name, from), `${to}/${name}`);
+  }
+}
+
+const [out = new URL(".cache/static_page", ROOT).pathname] = Deno.args;
+await copyFolder(BUNDLE, `${out}/bundle`);
+await Deno.copyFile(new URL("index.html", HERE), `${out}/index.html`);
+for (const specifier of WASM) {
+  const name = specifier.slice(specifier.lastIndexOf("/"));
+  await Deno.copyFile(new URL(import.meta.resolve(specifier)), out + name);
+}
+await bundleScript(new URL("page.js", HERE), `${out}/page.js`);
+await bundleScript(new URL(import.meta.resolve("@clip-e/edge/browser-worker")), `${out}/worker.js`);
+console.log(out);
