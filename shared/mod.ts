@@ -20,6 +20,7 @@ export * from "./scoring.ts";
 export * from "./sha256.ts";
 export * from "./sigmoid.ts";
 export * from "./softmax.ts";
+export * from "./software_adapter.ts";
 export * from "./taxonomy.ts";
 export * from "./unit_vector.ts";
 export * from "./zero_shot.ts";
