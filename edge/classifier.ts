@@ -3,31 +3,22 @@
  * bytes -> decode -> picture -> preprocess -> encode -> embedding -> head or prompts -> scores.
  */
 
-import {
-  type Bundle,
-  type BundleSource,
-  ClipEError,
-  goldenInput,
-  type ManifestEncoder,
-  openBundle,
-  type PartFault,
-  preprocess,
-  type Preprocessing,
-  relativeDistance,
-} from "@clip-e/shared";
+import { type Bundle, type BundleSource, ClipEError, openBundle, preprocess } from "@clip-e/shared";
 import type { Backend } from "./backend/backend.ts";
 import { wasmBackend } from "./backend/wasm.ts";
-import { readExternalData } from "./bundled_model.ts";
 import { decodePicture } from "./decode/decode_picture.ts";
 import { createDecoders, type DecoderModules } from "./decode/decoders.ts";
 import type { Decode } from "./decode/sharp_decoder.ts";
-import { type Encoder, openEncoder } from "./encoder.ts";
+import { serveEncoder } from "./encoder_service.ts";
 import { httpSource } from "./http_source.ts";
 import { createLabelScorer } from "./label_scorer.ts";
 import { describeTaxonomies, findMisfits, type ModelInfo } from "./model_info.ts";
 import { type ClassifyOptions, planPredictions } from "./plan.ts";
+import { preprocessingOf, type ProvenEncoder } from "./proven_encoder.ts";
 import { createQueue } from "./queue.ts";
 import { type Prediction, scoreEmbedding } from "./score.ts";
+
+export { preprocessingOf };
 
 /** Milliseconds that each part took; zeros where the clock stands still while code runs. */
 export type Timings = Readonly<Record<"decode" | "preprocess" | "encode" | "score", number>>;
@@ -62,7 +53,7 @@ export interface PictureEmbedding {
 
 /** Answers for pictures. */
 export interface Classifier {
-  /** What it says of its model. */
+  /** What it says of its model now: another encoder takes over where a backend fails for good. */
   readonly model: ModelInfo;
   /** How many pictures it computes at once; more wait. */
   readonly concurrency: number;
@@ -99,12 +90,17 @@ export interface ClassifierOptions {
   readonly digest?: string;
   /** A larger picture is refused by its header. By default 50 million. */
   readonly maxPixels?: number;
-  /** What may run the encoders, best first; the first that proves itself does. By default WebAssembly. */
+  /**
+   * What may run the encoders, best first; the first that proves itself does. By default WebAssembly, which also takes over
+   * from the last of them where that fails for good while it serves.
+   */
   readonly backends?: readonly Backend[];
   /** Where the decoders' WebAssembly comes from; by default, from their packages. */
   readonly decoders?: DecoderModules;
   /** Decodes pictures in place of the WebAssembly decoders; must give the same bytes and refusals. */
   readonly decode?: Decode;
+  /** Hears why another encoder took over. By default the console's log does. */
+  readonly warn?: (line: string) => void;
 }
 
 /** What `maxPixels` is by default. Decoding a progressive JPEG takes up to about 40 bytes of memory a pixel. */
@@ -123,28 +119,37 @@ export const DEFAULT_MAX_PIXELS = 50_000_000;
  * ```
  */
 export async function createClassifier(options: ClassifierOptions): Promise<Classifier> {
-  const { maxPixels = DEFAULT_MAX_PIXELS, backends = [wasmBackend], digest } = options;
+  const { maxPixels = DEFAULT_MAX_PIXELS, backends = [wasmBackend], digest, warn = console.warn } =
+    options;
   const pin = digest === undefined ? {} : { digest };
   const source = typeof options.bundle === "string" || options.bundle instanceof URL
     ? httpSource(options.bundle, pin)
     : options.bundle;
   const bundle = await openBundle(source, pin);
-  const { encoder, entry, backend, faults } = await openProvenEncoder(bundle, backends);
+  const service = await serveEncoder(bundle, backends, (serving, why) => {
+    model = describeModel(bundle, serving);
+    warn(why);
+  });
+  let model = describeModel(bundle, service.serving);
   const decode = options.decode ?? wasmDecode(options.decoders);
-  const model = describeModel(bundle, encoder, entry, faults);
-  const preprocessing = preprocessingOf(entry);
   // One picture after another: decoded ones in memory would add up.
   const inTurn = createQueue();
   const { textEncoder } = bundle.manifest;
-  const labelScorer = textEncoder && createLabelScorer(bundle, textEncoder, backend);
+  const { backend } = service.serving;
+  const labelScorer = textEncoder &&
+    // What a text encoder gives is known of no text beforehand.
+    createLabelScorer(bundle, textEncoder, backend.needsProof ? wasmBackend : backend);
 
   async function embed(picture: Uint8Array): Promise<PictureEmbedding> {
     const start = performance.now();
     const pixels = await decode(picture, maxPixels);
     const decoded = performance.now();
-    const input = preprocess(pixels, preprocessing);
-    const preprocessed = performance.now();
-    const embedding = await encoder.encode(input);
+    let preprocessed = decoded;
+    const embedding = await service.run(({ encoder, entry }) => {
+      const input = preprocess(pixels, preprocessingOf(entry));
+      preprocessed = performance.now();
+      return encoder.encode(input);
+    });
     const encoded = performance.now();
     return {
       image: { width: pixels.width, height: pixels.height },
@@ -170,7 +175,9 @@ export async function createClassifier(options: ClassifierOptions): Promise<Clas
   }
 
   return {
-    model,
+    get model() {
+      return model;
+    },
     concurrency: 1,
     score,
     embed: (picture) => inTurn(() => embed(picture)),
@@ -183,7 +190,7 @@ export async function createClassifier(options: ClassifierOptions): Promise<Clas
     },
     close: async () => {
       await labelScorer?.close();
-      await encoder.close();
+      await service.serving.encoder.close();
     },
   };
 }
@@ -212,89 +219,7 @@ function checkEmbedding(embedding: Float32Array, size: number): void {
   }
 }
 
-/**
- * The preprocessing that a manifest asks for.
- *
- * @param entry an encoder of the manifest
- */
-export function preprocessingOf(entry: ManifestEncoder): Preprocessing {
-  const { input, mean, std, interpolation, resizeMode } = entry;
-  return { ...input, mean, std, interpolation, resizeMode };
-}
-
-/** An encoder that reproduced the golden embedding. */
-interface ProvenEncoder {
-  readonly encoder: Encoder;
-  readonly entry: ManifestEncoder;
-  readonly backend: Backend;
-  /** Those before it that did not. */
-  readonly faults: readonly PartFault[];
-}
-
-/** Opens the first encoder that proves itself, on the first backend that has one. */
-async function openProvenEncoder(
-  bundle: Bundle,
-  backends: readonly Backend[],
-): Promise<ProvenEncoder> {
-  const faults: PartFault[] = [];
-  for (const backend of backends) {
-    for (const entry of encodersFor(backend, bundle.manifest.encoders)) {
-      try {
-        const externalData = await readExternalData(bundle, entry);
-        const model = await bundle.readEncoder(entry);
-        const encoder = await openEncoder(model, entry.input.crop, { backend, externalData });
-        await proveEncoder(bundle, encoder, entry);
-        return { encoder, entry, backend, faults };
-      } catch (error) {
-        const detail = error instanceof Error ? error.message : String(error);
-        faults.push({
-          part: `encoders/${entry.file.path}`,
-          fault: "invalid",
-          detail: `${detail} (on the backend ${backend.name})`,
-        });
-      }
-    }
-  }
-  const why = faults.length > 0
-    ? faults.map(({ detail }) => detail).join("; ")
-    : `none of its encoders is for the backend ${backends.map(({ name }) => name).join(" or ")}`;
-  throw new ClipEError("invalid-bundle", `Cannot use the bundle ${bundle.manifest.name}: ${why}`);
-}
-
-/** What a backend runs, best first. */
-function encodersFor(
-  { name, takes = [name] }: Backend,
-  encoders: readonly ManifestEncoder[],
-): ReadonlySet<ManifestEncoder> {
-  return new Set(
-    takes.flatMap((kind) => encoders.filter((entry) => entry.backends.includes(kind))),
-  );
-}
-
-async function proveEncoder(
-  bundle: Bundle,
-  encoder: Encoder,
-  entry: ManifestEncoder,
-): Promise<void> {
-  const embedding = await encoder.encode(goldenInput(preprocessingOf(entry)));
-  const distance = relativeDistance(embedding, bundle.goldenEmbedding);
-  const { tolerance } = entry.parity ?? bundle.manifest.golden;
-  if (distance <= tolerance) return;
-  await encoder.close();
-  throw new ClipEError(
-    "invalid-bundle",
-    `${entry.file.path} does not reproduce the golden embedding: it is off by ${
-      distance.toPrecision(3)
-    }, at most ${tolerance} is allowed`,
-  );
-}
-
-function describeModel(
-  bundle: Bundle,
-  encoder: Encoder,
-  entry: ManifestEncoder,
-  faults: readonly PartFault[],
-): ModelInfo {
+function describeModel(bundle: Bundle, { encoder, entry, faults }: ProvenEncoder): ModelInfo {
   const { manifest, digest, modelCard } = bundle;
   return {
     name: manifest.name,

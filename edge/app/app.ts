@@ -125,6 +125,7 @@ export function createApp(classifier: Classifier, options: AppOptions = {}): Edg
         return jsonResponse(c, await compute());
       }
       const { url, path } = c.req;
+      const { model } = classifier;
       const key = await answerKey({ url, path, model, query: task.query ?? {}, picture });
       const { body, isHit } = await recall(answerCache, key, compute, onError);
       if (isHit) c.header("Server-Timing", "cache;desc=hit");
@@ -225,12 +226,13 @@ export function createApp(classifier: Classifier, options: AppOptions = {}): Edg
       ticket.leave();
     }
   });
-  app.get("/v1/model", (c) => c.json(model));
+  app.get("/v1/model", (c) => c.json(classifier.model));
   app.get("/healthz", (c) => c.text("ok"));
   app.get("/readyz", (c) => {
+    const { faults } = classifier.model;
     // A damaged model card changes no answer.
-    const isDegraded = model.faults.some((f) => f.fault === "invalid" && f.part !== "model card");
-    return c.json({ status: isDegraded ? "degraded" : "ready", faults: model.faults });
+    const isDegraded = faults.some((f) => f.fault === "invalid" && f.part !== "model card");
+    return c.json({ status: isDegraded ? "degraded" : "ready", faults });
   });
   const description = describeApi(limits.maxPictures, {
     needsToken: tokens !== undefined,

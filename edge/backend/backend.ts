@@ -35,7 +35,11 @@ export interface Session {
   readonly inputNames: readonly string[];
   /** Of the model. */
   readonly outputNames: readonly string[];
-  /** Runs the model and gives one of its outputs. */
+  /**
+   * Runs the model and gives one of its outputs.
+   *
+   * @throws {BackendLost} when the backend is not to be used any more
+   */
   run(inputs: Readonly<Record<string, InputTensor>>, output: string): Promise<OutputTensor>;
   /** Frees the session. */
   close(): Promise<void>;
@@ -47,6 +51,10 @@ export interface Backend {
   readonly name: BackendName;
   /** Whose encoders it runs, best first, by the names in manifests; those for itself by default. */
   readonly takes?: readonly BackendName[];
+  /** The precisions that it runs, by the names in manifests; all by default. */
+  readonly precisions?: readonly string[];
+  /** Set where it may give wrong numbers without an error: it runs only what is held against known numbers first. */
+  readonly needsProof?: true;
   /**
    * Opens a model.
    *

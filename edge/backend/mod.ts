@@ -5,4 +5,5 @@
  */
 
 export * from "./backend.ts";
+export { BackendLost } from "./backend_lost.ts";
 export { wasmBackend } from "./wasm.ts";

@@ -5,16 +5,11 @@
 import * as ort from "onnxruntime-web/wasm";
 import { createQueue } from "../queue.ts";
 import type { Backend } from "./backend.ts";
+import { keepWebWorker } from "./keep_web_worker.ts";
 
 // More threads need a worker from a blob URL, which Deno refuses; parallelism comes from workers of our own.
 ort.env.wasm.numThreads = 1;
 ort.env.logLevel = "error";
-
-/**
- * The web's `Worker`. Where a runtime has Node's modules too, as Deno does, ONNX Runtime puts Node's `Worker` in its place
- * when it starts, and whoever makes one afterwards waits for a message that never comes.
- */
-const webWorker = Object.getOwnPropertyDescriptor(globalThis, "Worker");
 
 /**
  * All sessions share one WebAssembly instance and its stack, which a run gives back as it found it: two that overlap, of the
@@ -59,6 +54,6 @@ async function create(
     const why = cause instanceof Error ? cause.message : String(cause);
     throw new Error(`ONNX Runtime refuses it: ${why}`, { cause });
   } finally {
-    if (webWorker) Object.defineProperty(globalThis, "Worker", webWorker);
+    keepWebWorker();
   }
 }

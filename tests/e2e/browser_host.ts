@@ -33,10 +33,12 @@ export interface BrowserHost {
  *
  * @param bundle served below `bundle/`
  * @param pictures served below `pictures/`
+ * @param others served beside the scripts, or in their place
  */
 export async function startBrowserHost(
   bundle: BundleFiles,
   pictures: BundleFiles,
+  others: BundleFiles = new Map(),
 ): Promise<BrowserHost> {
   const files = await bundleScripts({
     "browser.js": "edge/adapter/browser/mod.ts",
@@ -48,6 +50,7 @@ export async function startBrowserHost(
   }
   for (const [path, bytes] of bundle) files.set(`bundle/${path}`, bytes);
   for (const [name, bytes] of pictures) files.set(`pictures/${name}`, bytes);
+  for (const [name, bytes] of others) files.set(name, bytes);
   files.set("page", new TextEncoder().encode("<!doctype html><title>Test</title>"));
   const asked: string[] = [];
   const server = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen() {} }, (request) => {

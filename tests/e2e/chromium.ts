@@ -23,7 +23,11 @@ export async function isChromiumMissing(): Promise<boolean> {
   return !isThere && Deno.env.get("CI") !== "true";
 }
 
-/** Starts it. */
-export function launchChromium(): Promise<Browser> {
-  return chromium.launch({ executablePath: CHROMIUM, args: FLAGS });
+/**
+ * Starts it.
+ *
+ * @param flags of its command line, beside those that keep it quiet
+ */
+export function launchChromium(flags: readonly string[] = []): Promise<Browser> {
+  return chromium.launch({ executablePath: CHROMIUM, args: [...FLAGS, ...flags] });
 }

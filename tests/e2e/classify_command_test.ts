@@ -51,7 +51,7 @@ for (const backend of ["wasm", "native"] as const) {
       const names = ["storm.jpg", "rgba.png", "lossy.webp"];
       const library = await createClassifier({
         bundle: folderSource(folder.path),
-        backends: chooseBackends(backend),
+        backends: await chooseBackends(backend),
       });
       const server = await startServer(folder.path, "--workers", "1", "--backend", backend);
       try {

@@ -85,7 +85,7 @@ for (const isPermitted of [true, false]) {
     async fn() {
       const root = new URL("../../", import.meta.url).pathname;
       const code = `import { chooseRuntime } from "./edge/adapter/deno/choose_runtime.ts";
-        const { backends, decode } = chooseRuntime("native");
+        const { backends, decode } = await chooseRuntime("native");
         console.log(backends.map(({ name }) => name).join(), typeof decode);`;
       const child = new Deno.Command(Deno.execPath(), {
         args: [

@@ -16,5 +16,7 @@ Deno.test("readRetryAfter() reads seconds and dates, as milliseconds from now", 
 });
 
 Deno.test("readRetryAfter() gives nothing for what it cannot read", () => {
-  for (const value of [undefined, "", "soon", "1.5 h"]) assert.equal(read(value), undefined, value);
+  for (const value of [undefined, "", "soon", "1.5 h"]) {
+    assert.equal(read(value), undefined, String(value));
+  }
 });

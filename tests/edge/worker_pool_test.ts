@@ -86,6 +86,10 @@ Deno.test("createWorkerPool() hands its limits on to the workers", async () => {
 const DIE = 1;
 const FAIL = 2;
 const STAY = 3;
+const TURN = 4;
+
+/** What a worker of the test says of its model. */
+const modelOn = (backend: string) => ({ taxonomies: [], encoder: { backend } });
 
 /** Puts workers of the test's own in the place of real ones. */
 async function withFakeWorkers(
@@ -116,14 +120,17 @@ async function withFakeWorkers(
         }
         alive++;
         this.#isAlive = true;
-        return say({ model: { taxonomies: [] } });
+        return say({ model: modelOn("native") });
       }
       const [byte] = message.input;
       if (byte === STAY || !this.#isAlive) return;
       if (byte === DIE) {
         this.onerror?.(new ErrorEvent("error", { message: "out of memory", cancelable: true }));
       } else if (byte === FAIL) say({ error: { message: "odd" } });
-      else say({ result: { image: { width: byte, height: 1 } } });
+      else {
+        const result = { image: { width: byte, height: 1 } };
+        say({ result, ...(byte === TURN && { changed: modelOn("wasm") }) });
+      }
     }
   }
   const { Worker } = globalThis;
@@ -159,6 +166,20 @@ Deno.test("createWorkerPool() replaces a worker that dies, and answers all but t
     assert.equal(alive(), 2);
     await pool.close();
     assert.equal(alive(), 0);
+  });
+});
+
+Deno.test("createWorkerPool() says what serves after a worker turned to another backend", async () => {
+  await withFakeWorkers(() => true, async () => {
+    const pool = await createWorkerPool({ bundle: "x", workers: 2 });
+    await pool.embed(Uint8Array.of(5));
+    assert.equal(pool.model.encoder.backend, "native");
+    const { image } = await pool.embed(Uint8Array.of(TURN));
+    assert.equal(image.width, TURN);
+    assert.equal(pool.model.encoder.backend, "wasm");
+    await Promise.all([6, 7, 8].map((byte) => pool.embed(Uint8Array.of(byte))));
+    assert.equal(pool.model.encoder.backend, "wasm");
+    await pool.close();
   });
 });
 

@@ -4,17 +4,27 @@
 
 import { UsageError } from "@clip-e/shared/command-line";
 import type { Backend } from "../../backend/backend.ts";
+import { findAdapter } from "../../backend/find_adapter.ts";
 import { wasmBackend } from "../../backend/wasm.ts";
 import { openCudaBackend } from "./cuda_backend.ts";
+import { muteDesktop } from "./mute_desktop.ts";
 import { type NativeBackendOptions, openNativeBackend } from "./native_backend.ts";
 
 /**
- * What a user may choose: `auto` is native where it is installed and permitted, and WebAssembly otherwise. A graphics card is
- * used only where it is named.
+ * What a user may choose. `auto` is a GPU by WebGPU where there is one that is no software, then native where it is installed
+ * and permitted, then WebAssembly; `webgpu-software` is WebGPU on whatever there is, for tests; CUDA is used only where it is
+ * named.
  */
-export type BackendChoice = "auto" | "native" | "wasm" | "cuda";
+export type BackendChoice = "auto" | "native" | "wasm" | "webgpu" | "webgpu-software" | "cuda";
 
-const CHOICES: readonly BackendChoice[] = ["auto", "native", "wasm", "cuda"];
+const CHOICES: readonly BackendChoice[] = [
+  "auto",
+  "native",
+  "wasm",
+  "webgpu",
+  "webgpu-software",
+  "cuda",
+];
 
 /** The option of commands that run the encoder. */
 export const BACKEND_FLAG = {
@@ -22,7 +32,8 @@ export const BACKEND_FLAG = {
   value: "NAME",
   default: "auto",
   env: "CLIP_E_BACKEND",
-  help: "What runs the encoder: native, wasm, cuda, or auto: native where it is installed",
+  help:
+    "What runs the encoder: webgpu, native, wasm, cuda, or auto: the first of them that is there, but for cuda",
 } as const;
 
 /**
@@ -40,21 +51,41 @@ export function readBackendChoice(name: string): BackendChoice {
 /**
  * Loads what was chosen.
  *
- * @param choice by name; a backend that was named is never replaced by another
+ * @param choice by name; in the place of a backend that was named no other is opened
  * @param options of the native one
  * @returns best first
  * @throws {Error} in a sentence, when what was named cannot be had
  */
-export function chooseBackends(
+export async function chooseBackends(
   choice: BackendChoice = "auto",
   options: NativeBackendOptions = {},
-): Backend[] {
-  if (choice === "wasm") return [wasmBackend];
-  if (choice === "cuda") return [openCudaBackend()];
-  if (choice === "native") return [openNativeBackend(options)];
-  try {
-    return [openNativeBackend(options), wasmBackend];
-  } catch {
-    return [wasmBackend];
+): Promise<Backend[]> {
+  switch (choice) {
+    case "wasm":
+      return [wasmBackend];
+    case "cuda":
+      return [openCudaBackend()];
+    case "native":
+      return [openNativeBackend(options)];
+    case "webgpu":
+    case "webgpu-software":
+      return [await openWebGpu(choice === "webgpu-software")];
   }
+  const found: Backend[] = [];
+  for (const open of [() => openWebGpu(), () => openNativeBackend(options)]) {
+    try {
+      found.push(await open());
+    } catch {
+      // What is not there is not missed.
+    }
+  }
+  return [...found, wasmBackend];
+}
+
+/** Its code is loaded only where there is an adapter. */
+async function openWebGpu(software = false): Promise<Backend> {
+  muteDesktop();
+  const adapter = await findAdapter({ software });
+  const { openWebGpuBackend } = await import("../../backend/webgpu.ts");
+  return await openWebGpuBackend(adapter);
 }

@@ -1,5 +1,6 @@
 /**
- * What computes on Deno: machine code that runs the encoder and decodes pictures, or WebAssembly that does.
+ * What computes on Deno: a GPU or machine code that runs the encoder, with machine code that decodes pictures, or WebAssembly
+ * that does both.
  */
 
 import type { ClassifierOptions } from "../../classifier.ts";
@@ -8,18 +9,18 @@ import type { NativeBackendOptions } from "./native_backend.ts";
 import { openNativeDecoder } from "./native_decoder.ts";
 
 /**
- * Loads the backends that were chosen, and the native decoder together with a backend that is machine code.
+ * Loads the backends that were chosen, and the native decoder together with a backend that is faster than WebAssembly.
  * Where the backend can be had and the decoder cannot, WebAssembly decodes: it gives the same bytes.
  *
  * @param choice by name
  * @param options of the native backend
  * @throws {Error} in a sentence, when what was named cannot be had
  */
-export function chooseRuntime(
+export async function chooseRuntime(
   choice: BackendChoice = "auto",
   options: NativeBackendOptions = {},
-): Pick<ClassifierOptions, "backends" | "decode"> {
-  const backends = chooseBackends(choice, options);
+): Promise<Pick<ClassifierOptions, "backends" | "decode">> {
+  const backends = await chooseBackends(choice, options);
   if (backends.every(({ name }) => name === "wasm")) return { backends };
   try {
     return { backends, decode: openNativeDecoder() };

@@ -99,7 +99,7 @@ async function main(): Promise<void> {
   if (positionals.length === 0) throw new UsageError("Name at least one picture");
   const classifier = await createClassifier({
     bundle: bundleSource(bundleLocation(values.bundle)),
-    ...chooseRuntime(readBackendChoice(values.backend)),
+    ...await chooseRuntime(readBackendChoice(values.backend)),
   });
   const { model } = classifier;
   for (const line of describeFaults(model)) console.warn(line);

@@ -54,7 +54,7 @@ export class Hand {
     }
   }
 
-  /** What its classifier says of its model. */
+  /** What its classifier says of its model, as of its last job. */
   get model(): ModelInfo {
     if (!this.#model) throw new Error("The worker has not started");
     return this.#model;
@@ -78,7 +78,9 @@ export class Hand {
     );
     try {
       const answer = await this.#exchange(job, [job.input.buffer]);
-      return "result" in answer ? answer.result : undefined;
+      if (!("result" in answer)) return undefined;
+      if (answer.changed) this.#model = answer.changed;
+      return answer.result;
     } finally {
       clearTimeout(timer);
     }

@@ -39,10 +39,10 @@ export type Job =
     readonly options: ClassifyOptions;
   };
 
-/** What the worker answers: once that it is ready, then once to each job. */
+/** What the worker answers: once that it is ready, then once to each job, and with it what changed about the model. */
 export type WorkerAnswer =
   | { readonly model: ModelInfo }
-  | { readonly result: unknown }
+  | { readonly result: unknown; readonly changed?: ModelInfo }
   | { readonly error: { readonly code?: ErrorCode; readonly message: string } };
 
 /** The worker's global scope, of which the compiler's library for windows knows nothing. */
@@ -52,6 +52,8 @@ const scope = globalThis as unknown as {
 };
 
 let classifier: Classifier | undefined;
+/** The model, as the pool knows it. */
+let told: ModelInfo | undefined;
 
 scope.onmessage = async ({ data }) => {
   try {
@@ -69,19 +71,27 @@ async function open(setup: WorkerSetup): Promise<WorkerAnswer> {
   classifier = await createClassifier({
     ...checked,
     bundle: bundleSource(bundle, setup.digest),
-    ...chooseRuntime(backend, threads === undefined ? {} : { threads }),
+    ...await chooseRuntime(backend, threads === undefined ? {} : { threads }),
   });
-  return { model: classifier.model };
+  told = classifier.model;
+  return { model: told };
 }
 
 async function compute(job: Job): Promise<WorkerAnswer> {
   if (!classifier) throw new Error("The worker has no bundle yet");
+  const result = await answer(classifier, job);
+  if (classifier.model === told) return { result };
+  told = classifier.model;
+  return { result, changed: told };
+}
+
+async function answer(classifier: Classifier, job: Job): Promise<unknown> {
   switch (job.kind) {
     case "classify":
-      return { result: await classifier.classify(job.input, job.options) };
+      return await classifier.classify(job.input, job.options);
     case "embed":
-      return { result: await classifier.embed(job.input) };
+      return await classifier.embed(job.input);
     case "score":
-      return { result: await classifier.score(job.input, job.options) };
+      return await classifier.score(job.input, job.options);
   }
 }

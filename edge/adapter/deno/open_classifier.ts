@@ -23,6 +23,6 @@ export async function openClassifier(options: WorkerPoolOptions): Promise<Classi
     bundle: bundleSource(bundle, digest),
     ...(digest !== undefined && { digest }),
     ...(maxPixels !== undefined && { maxPixels }),
-    ...chooseRuntime(backend),
+    ...await chooseRuntime(backend),
   });
 }

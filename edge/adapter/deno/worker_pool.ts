@@ -20,6 +20,12 @@ export interface WorkerPoolOptions extends WorkerSetup {
   readonly onError?: (error: unknown) => void;
 }
 
+/**
+ * How long a worker that was ended takes to give its GPU back, in milliseconds. Nothing says when it has, and a process that
+ * ends meanwhile may crash in the driver.
+ */
+const GPU_LEAVE = 250;
+
 interface Waiting {
   readonly job: Job;
   readonly resolve: (result: unknown) => void;
@@ -49,8 +55,10 @@ export async function createWorkerPool(options: WorkerPoolOptions): Promise<Clas
   let isClosed = false;
 
   const first = await Hand.start(setup, lose);
-  const { model } = first;
+  // What any of them says of it last: a worker whose backend fails for good computes on another.
+  let { model } = first;
   hire(first);
+  const usesGpu = model.encoder.backend === "webgpu";
   // Whoever comes later serves the same bundle, or none.
   const pinned = { ...setup, digest: model.bundle };
   try {
@@ -113,26 +121,30 @@ export async function createWorkerPool(options: WorkerPoolOptions): Promise<Clas
   }
 
   async function handOver(hand: Hand, { job, resolve, reject }: Waiting): Promise<void> {
+    const before = hand.model;
     try {
       resolve(await hand.do(job, jobTimeout));
     } catch (error) {
       reject(error);
     }
+    if (hand.model !== before) model = hand.model;
     if (!hands.has(hand)) return;
     idle.push(hand);
     work();
   }
 
-  function close(): Promise<void> {
+  async function close(): Promise<void> {
     isClosed = true;
     const closed = new ClipEError("internal", "The classifier was closed");
     waiting.splice(0).forEach(({ reject }) => reject(closed));
     for (const hand of hands) hand.end(closed.code, closed.message);
-    return Promise.resolve();
+    if (usesGpu) await new Promise((resolve) => setTimeout(resolve, GPU_LEAVE));
   }
 
   return {
-    model,
+    get model() {
+      return model;
+    },
     concurrency: workers,
     classify: async (picture, options = {}) => {
       planPredictions(model, options);

@@ -74,7 +74,7 @@ export async function compareScores(
     rows.push(...compare(expected, actual).map((row) => ({ subject: name, other, ...row })));
   if (float !== undefined) add("float weights", await answer(float));
   if (!isNativeInstalled) skip("native: deno task native:install was not run");
-  else add("native", await answer(bundle, chooseRuntime("native", { threads: 1 })));
+  else add("native", await answer(bundle, await chooseRuntime("native", { threads: 1 })));
   const missing = await findMissingWrangler();
   if (missing !== undefined) skip(`workerd: ${missing}`);
   else if (!isLarge) add("workerd", await answerInWorker(bundle, pictures));
