@@ -9,7 +9,7 @@ import { readPicture } from "../golden_file.ts";
 import { type KerasLayer, writeKerasFile } from "../keras_file.ts";
 import { seededRandom } from "../random.ts";
 import { makeSyntheticBundle, writeBundleFiles } from "../synthetic_bundle.ts";
-import { runTask } from "./task_command.ts";
+import { runTask } from "../e2e/task_command.ts";
 
 const SIZE = 512;
 const random = seededRandom(5);

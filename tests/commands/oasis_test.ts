@@ -6,7 +6,7 @@
 import assert from "node:assert/strict";
 import { parse } from "csv-parse/sync";
 import { formatFigures, polarityFigures } from "../../fixtures/bundles/oasis_figures.ts";
-import { runTask } from "./task_command.ts";
+import { runTask } from "../e2e/task_command.ts";
 
 const SHARED = new URL("../../../shared/", import.meta.url).pathname;
 const OASIS = `${SHARED}data/oasis`;

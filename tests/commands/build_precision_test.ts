@@ -9,7 +9,7 @@ import assert from "node:assert/strict";
 import { CLIP_SHAPES, makeTextTower, makeVisionTower } from "../clip_towers.ts";
 import { readPicture } from "../golden_file.ts";
 import { makeSyntheticClip } from "../synthetic_clip.ts";
-import { ROOT, runTask } from "./task_command.ts";
+import { ROOT, runTask } from "../e2e/task_command.ts";
 
 const folder = await Deno.makeTempDir({ prefix: "clip_e_precision_" });
 Deno.test.afterAll(() => Deno.remove(folder, { recursive: true }));

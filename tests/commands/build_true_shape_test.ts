@@ -20,7 +20,7 @@ import {
 import { readPicture } from "../golden_file.ts";
 import { LocalHub } from "../local_hub.ts";
 import { plainClipIds } from "../plain_clip_tokenizer.ts";
-import { runTask } from "./task_command.ts";
+import { runTask } from "../e2e/task_command.ts";
 
 const CLIP = new URL("../../../shared/clip/", import.meta.url);
 const tokenizer = await Deno.readFile(new URL("tokenizer.json", CLIP)).catch(() => undefined);

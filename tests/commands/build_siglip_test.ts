@@ -12,7 +12,7 @@ import { readPicture } from "../golden_file.ts";
 import { KNOWN_MODELS } from "../../trainer/clip/known_models.ts";
 import { LocalHub } from "../local_hub.ts";
 import { makeSyntheticClip } from "../synthetic_clip.ts";
-import { runTask, type TaskResult } from "./task_command.ts";
+import { runTask, type TaskResult } from "../e2e/task_command.ts";
 
 const MODEL = "someone/siglip-tiny";
 const SCALE = 9;

@@ -10,7 +10,7 @@ import { createClassifier } from "@clip-e/edge";
 import { folderSource } from "@clip-e/edge/deno";
 import { CLIP_PREPROCESSING } from "@clip-e/shared";
 import { buildStatisticsEncoder } from "../../trainer/encoder/statistics_encoder.ts";
-import { ROOT, runTask } from "./task_command.ts";
+import { ROOT, runTask } from "../e2e/task_command.ts";
 
 const SIZE = 64;
 

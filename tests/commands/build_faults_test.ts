@@ -9,10 +9,10 @@ import assert from "node:assert/strict";
 import { readPicture } from "../golden_file.ts";
 import { LocalHub, type LocalModel } from "../local_hub.ts";
 import { makeSyntheticClip, type SyntheticClip } from "../synthetic_clip.ts";
-import { classifyOverHttp } from "./classify_over_http.ts";
-import { startServer } from "./server_process.ts";
-import { readCall, ROOT, type TaskResult } from "./task_command.ts";
-import { makeTemporaryFolder } from "./temporary_folder.ts";
+import { classifyOverHttp } from "../e2e/classify_over_http.ts";
+import { startServer } from "../e2e/server_process.ts";
+import { readCall, ROOT, type TaskResult } from "../e2e/task_command.ts";
+import { makeTemporaryFolder } from "../e2e/temporary_folder.ts";
 
 const MODEL = "someone/clip-tiny";
 const TOKEN = "hf_secret";

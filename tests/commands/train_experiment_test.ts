@@ -10,7 +10,7 @@ import assert from "node:assert/strict";
 import sharp from "sharp";
 import type { Experiment, TaskResult } from "../../trainer/evaluation/experiment.ts";
 import { makeSyntheticBundle, writeBundleFiles } from "../synthetic_bundle.ts";
-import { runTask, taskCommand } from "./task_command.ts";
+import { runTask, taskCommand } from "../e2e/task_command.ts";
 
 const folder = await Deno.makeTempDir({ prefix: "clip_e_experiment_" });
 Deno.test.afterAll(() => Deno.remove(folder, { recursive: true }));

@@ -10,7 +10,7 @@ import assert from "node:assert/strict";
 import { readPicture } from "../golden_file.ts";
 import { LocalHub } from "../local_hub.ts";
 import { makeSyntheticClip, type SyntheticClip } from "../synthetic_clip.ts";
-import { runTask, type TaskResult } from "./task_command.ts";
+import { runTask, type TaskResult } from "../e2e/task_command.ts";
 
 const MODEL = "someone/clip-tiny";
 /** That of the synthetic model. */
