@@ -156,6 +156,7 @@ function resolve(from: string, specifier: string, doors: Doors): string | undefi
 
 const TRAINER_MAY_USE = [
   "edge/adapter/deno/native_backend.ts",
+  "edge/adapter/deno/open_webgpu.ts",
   "edge/decode/mod.ts",
   "edge/encoder.ts",
   "edge/text/mod.ts",
@@ -178,7 +179,7 @@ function useFault(from: string, to: string): string | undefined {
   if (room === "shared" && roomOf(to) !== "shared") return "shared uses another room";
   if (room === "edge" && roomOf(to) === "trainer") return "edge uses the trainer";
   if (room === "trainer" && roomOf(to) === "edge" && !TRAINER_MAY_USE.includes(to)) {
-    return "trainer uses edge by another door than decode, encoder, text and native";
+    return "trainer uses edge by another door than decode, encoder, text, native and webgpu";
   }
   if (room !== "edge" || other === undefined || other === own) return undefined;
   if (own === undefined) return "edge's core uses an adapter";
@@ -278,12 +279,12 @@ const BREACHES: readonly (readonly [path: string, text: string, fault: string])[
   [
     "trainer/a.ts",
     'import "@clip-e/edge";',
-    "trainer uses edge by another door than decode, encoder, text and native: @clip-e/edge",
+    "trainer uses edge by another door than decode, encoder, text, native and webgpu: @clip-e/edge",
   ],
   [
     "trainer/a.ts",
     'import "../edge/decode/decoders.ts";',
-    "trainer uses edge by another door than decode, encoder, text and native: ../edge/decode/decoders.ts",
+    "trainer uses edge by another door than decode, encoder, text, native and webgpu: ../edge/decode/decoders.ts",
   ],
   ["trainer/a.ts", 'import "../tests/random.ts";', "uses what is in no room: ../tests/random.ts"],
   ["trainer/a.ts", 'import "../../other/a.ts";', "uses what is in no room: ../../other/a.ts"],

@@ -2,18 +2,29 @@
  * What runs the encoder: what the user chose, or the fastest that is there.
  */
 
-import { type Backend, type BackendName, wasmBackend } from "@clip-e/edge/encoder";
+import { type Backend, wasmBackend } from "@clip-e/edge/encoder";
 import { openNativeBackend } from "@clip-e/edge/native";
+import { openWebGpu } from "@clip-e/edge/webgpu";
 import { TrainerError } from "../errors.ts";
 
 /** Ways to open backends, fastest first. Each throws in a sentence where it cannot be had. */
-const BACKENDS = new Map<BackendName, (threads: number) => Backend>([
-  ["native", (threads) => openNativeBackend({ threads })],
-  ["wasm", () => wasmBackend],
-]);
+const BACKENDS = {
+  "native": (threads: number) => openNativeBackend({ threads }),
+  "wasm": () => wasmBackend,
+  "webgpu": () => openWebGpu(),
+  "webgpu-software": () => openWebGpu(true),
+} as const satisfies Readonly<Record<string, (threads: number) => Backend | Promise<Backend>>>;
+
+/** What embeds: a backend, or WebGPU on what only pretends to be a GPU. */
+export type EmbeddingBackend = keyof typeof BACKENDS;
+
+const NAMES = Object.keys(BACKENDS) as EmbeddingBackend[];
+
+/** Of these `auto` takes the first: WebGPU was never measured on a GPU, and is used where it is named. */
+const AUTO: readonly EmbeddingBackend[] = ["native", "wasm"];
 
 /** What a user may choose: a backend, or `auto`. */
-export const BACKEND_CHOICES: readonly string[] = ["auto", ...BACKENDS.keys()];
+export const BACKEND_CHOICES: readonly string[] = ["auto", ...NAMES];
 
 /**
  * Opens a backend.
@@ -22,12 +33,8 @@ export const BACKEND_CHOICES: readonly string[] = ["auto", ...BACKENDS.keys()];
  * @param threads of one run, where the backend has a choice
  * @throws {Error} in a sentence, when it cannot be had
  */
-export function openBackend(name: BackendName, threads: number): Backend {
-  const open = BACKENDS.get(name);
-  if (open) return open(threads);
-  throw new TrainerError(
-    `Cannot embed with the backend ${JSON.stringify(name)}: there is ${BACKEND_CHOICES.join(", ")}`,
-  );
+export async function openBackend(name: EmbeddingBackend, threads: number): Promise<Backend> {
+  return await BACKENDS[name](threads);
 }
 
 /**
@@ -37,20 +44,30 @@ export function openBackend(name: BackendName, threads: number): Backend {
  * @param allowed what may run the encoder; anything where that is not said
  * @throws {Error} in a sentence, when there is none
  */
-export function chooseBackend(choice: string, allowed?: readonly string[]): BackendName {
-  const isAllowed = (name: string) => allowed?.includes(name) ?? true;
+export async function chooseBackend(
+  choice: string,
+  allowed?: readonly string[],
+): Promise<EmbeddingBackend> {
+  const isAllowed = (name: EmbeddingBackend) =>
+    allowed?.includes(name === "webgpu-software" ? "webgpu" : name) ?? true;
   if (choice !== "auto") {
-    const name = choice as BackendName;
-    openBackend(name, 1);
+    const name = NAMES.find((known) => known === choice);
+    if (!name) {
+      throw new TrainerError(
+        `Cannot embed with the backend ${JSON.stringify(choice)}: there is ${
+          BACKEND_CHOICES.join(", ")
+        }`,
+      );
+    }
+    await openBackend(name, 1);
     if (isAllowed(name)) return name;
     throw new TrainerError(
       `Cannot embed with the backend ${choice}: the encoder is for ${allowed?.join(", ")}`,
     );
   }
-  for (const [name, open] of BACKENDS) {
-    if (!isAllowed(name)) continue;
+  for (const name of AUTO.filter(isAllowed)) {
     try {
-      open(1);
+      await openBackend(name, 1);
       return name;
     } catch {
       // The next one may be there.

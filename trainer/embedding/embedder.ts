@@ -3,9 +3,8 @@
  */
 
 import { createHash } from "node:crypto";
-import type { BackendName } from "@clip-e/edge/encoder";
 import { TrainerError } from "../errors.ts";
-import { chooseBackend } from "./choose_backend.ts";
+import { chooseBackend, type EmbeddingBackend } from "./choose_backend.ts";
 import { countWorkers } from "./count_workers.ts";
 import { DIGEST_BYTES } from "./digest_index.ts";
 import {
@@ -62,7 +61,7 @@ export interface EmbedderOptions {
 /** An encoder at work. */
 export interface Embedder {
   /** What runs it. */
-  readonly backend: BackendName;
+  readonly backend: EmbeddingBackend;
   /** How many workers there are at most. */
   readonly workers: number;
   /** What is kept. */
@@ -100,13 +99,15 @@ export async function openEmbedder(
   cache: string,
   options: EmbedderOptions = {},
 ): Promise<Embedder> {
+  const backend = await chooseBackend(options.backend ?? "auto", encoder.backends);
+  // A GPU takes one picture after another, whoever asks.
+  const isGpu = backend.startsWith("webgpu");
   const {
-    workers = countWorkers(bytesOf(encoder)),
+    workers = isGpu ? 1 : countWorkers(bytesOf(encoder)),
     maxPixels = 200_000_000,
     timeout = 120_000,
     label,
   } = options;
-  const backend = chooseBackend(options.backend ?? "auto", encoder.backends);
   const { bytes, externalData, preprocessing } = encoder;
   const threads = Math.max(1, Math.floor(navigator.hardwareConcurrency / workers));
   const setup = { bytes, externalData, preprocessing, backend, threads, maxPixels };

@@ -12,17 +12,17 @@ import {
   preprocess,
   type Preprocessing,
 } from "@clip-e/shared";
-import { type BackendName, type Encoder, openEncoder } from "@clip-e/edge/encoder";
+import { type Encoder, openEncoder } from "@clip-e/edge/encoder";
 import { decodeFile } from "./decode_file.ts";
 import { TrainerError } from "../errors.ts";
-import { openBackend } from "./choose_backend.ts";
+import { type EmbeddingBackend, openBackend } from "./choose_backend.ts";
 import type { EncoderSpec } from "./encoder_spec.ts";
 import { perceptualHash } from "./perceptual_hash.ts";
 
 /** What a worker is sent first. */
 export interface WorkerSetup extends Pick<EncoderSpec, "bytes" | "externalData" | "preprocessing"> {
   /** What runs the encoder. */
-  readonly backend: BackendName;
+  readonly backend: EmbeddingBackend;
   /** Of one run, where the backend has a choice. */
   readonly threads: number;
   /** A larger picture is refused. */
@@ -85,7 +85,7 @@ async function start(setup: WorkerSetup): Promise<number> {
   sharp.concurrency(threads);
   const { crop } = preprocessing;
   const encoder = await openEncoder(bytes, crop, {
-    backend: openBackend(backend, threads),
+    backend: await openBackend(backend, threads),
     externalData,
   });
   open = { encoder, preprocessing, maxPixels };

@@ -10,7 +10,7 @@
 import type { ModelProto } from "onnx-buf";
 import { TensorProto_DataType as DataType } from "onnx-buf";
 import { type Preprocessing, sha256 } from "@clip-e/shared";
-import type { BackendName } from "@clip-e/edge/encoder";
+import type { EmbeddingBackend } from "./choose_backend.ts";
 import { TrainerError } from "../errors.ts";
 import { readModel } from "../quantize/mod.ts";
 import type { EncoderSpec } from "./encoder_spec.ts";
@@ -27,7 +27,7 @@ export interface StoreKey {
   /** D. */
   readonly size: number;
   /** What ran the encoder, where it is not one of plain floats. */
-  readonly backend?: BackendName;
+  readonly backend?: EmbeddingBackend;
 }
 
 /**
@@ -37,7 +37,7 @@ export interface StoreKey {
  * @param size D
  * @param backend what runs it
  */
-export function storeKey(encoder: EncoderSpec, size: number, backend: BackendName): StoreKey {
+export function storeKey(encoder: EncoderSpec, size: number, backend: EmbeddingBackend): StoreKey {
   const { sha256, preprocessing } = encoder;
   const isPlain = computesInFloats(readModel(encoder.bytes, "the encoder"));
   return { encoder: sha256, preprocessing, size, ...(!isPlain && { backend }) };

@@ -9,6 +9,7 @@ import { wasmBackend } from "../../backend/wasm.ts";
 import { openCudaBackend } from "./cuda_backend.ts";
 import { muteDesktop } from "./mute_desktop.ts";
 import { type NativeBackendOptions, openNativeBackend } from "./native_backend.ts";
+import { openWebGpu } from "./open_webgpu.ts";
 
 /**
  * What a user may choose. `auto` is a GPU by WebGPU where there is one that is no software, then native where it is installed
@@ -48,17 +49,29 @@ export function readBackendChoice(name: string): BackendChoice {
   throw new UsageError(`--backend must be ${CHOICES.join(", ")}, got ${JSON.stringify(name)}`);
 }
 
+/** Options of {@link chooseBackends}. */
+export interface BackendOptions extends NativeBackendOptions {
+  /** Whether `auto` looks for a GPU; it does by default. */
+  readonly gpu?: boolean;
+}
+
+/** Whether `auto` would find a GPU. */
+export async function hasGpu(): Promise<boolean> {
+  muteDesktop();
+  return await findAdapter().then(() => true, () => false);
+}
+
 /**
  * Loads what was chosen.
  *
  * @param choice by name; in the place of a backend that was named no other is opened
- * @param options of the native one
+ * @param options of the native one, and whether to look for a GPU
  * @returns best first
  * @throws {Error} in a sentence, when what was named cannot be had
  */
 export async function chooseBackends(
   choice: BackendChoice = "auto",
-  options: NativeBackendOptions = {},
+  options: BackendOptions = {},
 ): Promise<Backend[]> {
   switch (choice) {
     case "wasm":
@@ -72,7 +85,8 @@ export async function chooseBackends(
       return [await openWebGpu(choice === "webgpu-software")];
   }
   const found: Backend[] = [];
-  for (const open of [() => openWebGpu(), () => openNativeBackend(options)]) {
+  const { gpu = true } = options;
+  for (const open of [...(gpu ? [() => openWebGpu()] : []), () => openNativeBackend(options)]) {
     try {
       found.push(await open());
     } catch {
@@ -80,12 +94,4 @@ export async function chooseBackends(
     }
   }
   return [...found, wasmBackend];
-}
-
-/** Its code is loaded only where there is an adapter. */
-async function openWebGpu(software = false): Promise<Backend> {
-  muteDesktop();
-  const adapter = await findAdapter({ software });
-  const { openWebGpuBackend } = await import("../../backend/webgpu.ts");
-  return await openWebGpuBackend(adapter);
 }

@@ -4,8 +4,7 @@
  */
 
 import type { ClassifierOptions } from "../../classifier.ts";
-import { type BackendChoice, chooseBackends } from "./choose_backends.ts";
-import type { NativeBackendOptions } from "./native_backend.ts";
+import { type BackendChoice, type BackendOptions, chooseBackends } from "./choose_backends.ts";
 import { openNativeDecoder } from "./native_decoder.ts";
 
 /**
@@ -13,12 +12,12 @@ import { openNativeDecoder } from "./native_decoder.ts";
  * Where the backend can be had and the decoder cannot, WebAssembly decodes: it gives the same bytes.
  *
  * @param choice by name
- * @param options of the native backend
+ * @param options of the native backend, and whether to look for a GPU
  * @throws {Error} in a sentence, when what was named cannot be had
  */
 export async function chooseRuntime(
   choice: BackendChoice = "auto",
-  options: NativeBackendOptions = {},
+  options: BackendOptions = {},
 ): Promise<Pick<ClassifierOptions, "backends" | "decode">> {
   const backends = await chooseBackends(choice, options);
   if (backends.every(({ name }) => name === "wasm")) return { backends };

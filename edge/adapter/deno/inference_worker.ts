@@ -23,6 +23,8 @@ export interface WorkerSetup {
   readonly backend?: BackendChoice;
   /** Threads of one run on the native backend. By default, each worker has its share of the cores. */
   readonly threads?: number;
+  /** Whether `auto` looks for a GPU; the pool has looked before. */
+  readonly gpu?: boolean;
 }
 
 /** Something to compute, whose bytes are handed over. */
@@ -67,11 +69,11 @@ scope.onmessage = async ({ data }) => {
 };
 
 async function open(setup: WorkerSetup): Promise<WorkerAnswer> {
-  const { bundle, backend, threads, ...checked } = setup;
+  const { bundle, backend, threads, gpu = true, ...checked } = setup;
   classifier = await createClassifier({
     ...checked,
     bundle: bundleSource(bundle, setup.digest),
-    ...await chooseRuntime(backend, threads === undefined ? {} : { threads }),
+    ...await chooseRuntime(backend, { gpu, ...(threads !== undefined && { threads }) }),
   });
   told = classifier.model;
   return { model: told };

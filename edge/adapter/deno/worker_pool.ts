@@ -7,6 +7,7 @@ import { ClipEError } from "@clip-e/shared";
 import type { Classification, Classifier, PictureEmbedding } from "../../classifier.ts";
 import { planPredictions } from "../../plan.ts";
 import type { Prediction } from "../../score.ts";
+import { hasGpu } from "./choose_backends.ts";
 import { Hand } from "./hand.ts";
 import type { Job, WorkerSetup } from "./inference_worker.ts";
 
@@ -47,18 +48,24 @@ export async function createWorkerPool(options: WorkerPoolOptions): Promise<Clas
     threads = Math.max(1, Math.floor(navigator.hardwareConcurrency / workers)),
     ...rest
   } = options;
-  const setup = { ...rest, threads };
+  const { backend = "auto" } = options;
+  // Asked here, once: a process may crash that ends just after a worker that so much as looked for a GPU.
+  const gpu = backend === "auto" ? await hasGpu() : backend.startsWith("webgpu");
+  const leaveGpu = () => new Promise((resolve) => setTimeout(resolve, gpu ? GPU_LEAVE : 0));
+  const setup = { ...rest, threads, gpu };
   const hands = new Set<Hand>();
   const idle: Hand[] = [];
   const waiting: Waiting[] = [];
   let starting = 0;
   let isClosed = false;
 
-  const first = await Hand.start(setup, lose);
+  const first = await Hand.start(setup, lose).catch(async (error) => {
+    await leaveGpu();
+    throw error;
+  });
   // What any of them says of it last: a worker whose backend fails for good computes on another.
   let { model } = first;
   hire(first);
-  const usesGpu = model.encoder.backend === "webgpu";
   // Whoever comes later serves the same bundle, or none.
   const pinned = { ...setup, digest: model.bundle };
   try {
@@ -138,7 +145,7 @@ export async function createWorkerPool(options: WorkerPoolOptions): Promise<Clas
     const closed = new ClipEError("internal", "The classifier was closed");
     waiting.splice(0).forEach(({ reject }) => reject(closed));
     for (const hand of hands) hand.end(closed.code, closed.message);
-    if (usesGpu) await new Promise((resolve) => setTimeout(resolve, GPU_LEAVE));
+    await leaveGpu();
   }
 
   return {

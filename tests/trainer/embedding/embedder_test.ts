@@ -113,10 +113,39 @@ Deno.test({
     }),
 });
 
-Deno.test("chooseBackend() takes what the encoder is for, and no other than was named", () => {
-  assert.equal(chooseBackend("auto", ["wasm"]), "wasm");
-  assert.equal(chooseBackend("wasm", ["wasm", "native"]), "wasm");
-  assert.throws(() => chooseBackend("wasm", ["native"]), /the encoder is for native/);
-  assert.throws(() => chooseBackend("auto", ["webgpu"]), /none of these can be had here/);
-  assert.throws(() => chooseBackend("cuda"), /"cuda": there is auto, native, wasm/);
+Deno.test("chooseBackend() takes what the encoder is for, and no other than was named", async () => {
+  assert.equal(await chooseBackend("auto", ["wasm"]), "wasm");
+  assert.equal(await chooseBackend("wasm", ["wasm", "native"]), "wasm");
+  await assert.rejects(chooseBackend("wasm", ["native"]), /the encoder is for native/);
+  await assert.rejects(chooseBackend("auto", ["webgpu"]), /none of these can be had here/);
+  await assert.rejects(chooseBackend("cuda"), /"cuda": there is auto, native, wasm, webgpu/);
+});
+
+const hasAdapter = await chooseBackend("webgpu-software").then(() => true, () => false);
+
+Deno.test({
+  name: `openEmbedder() gives the same on WebGPU as on WebAssembly, to 1e-3${
+    hasAdapter ? "" : " (skipped: there is no WebGPU adapter)"
+  }`,
+  ignore: !hasAdapter,
+  fn: () =>
+    withFolder(async (cache) => {
+      const [wasm, gpu] = await Promise.all(["wasm", "webgpu-software"].map(async (backend) => {
+        const embedder = await openEmbedder(encoder, `${cache}/${backend}`, {
+          backend,
+          workers: 1,
+        });
+        try {
+          return await embedder.embed(READABLE.slice(0, 3));
+        } finally {
+          embedder.close();
+        }
+      }));
+      const largest = wasm.embeddings.reduce((most, v) => Math.max(most, Math.abs(v)), 0);
+      const off = wasm.embeddings.reduce(
+        (most, v, i) => Math.max(most, Math.abs(v - gpu.embeddings[i])),
+        0,
+      );
+      assert.ok(off / largest < 1e-3, `off by ${off} of ${largest}`);
+    }),
 });
