@@ -7,16 +7,18 @@ import { openNativeBackend } from "@clip-e/edge/native";
 import { openWebGpu } from "@clip-e/edge/webgpu";
 import { TrainerError } from "../errors.ts";
 
-/** Ways to open backends, fastest first. Each throws in a sentence where it cannot be had. */
-const BACKENDS = {
-  "native": (threads: number) => openNativeBackend({ threads }),
+/** What embeds: a backend, or WebGPU on what only pretends to be a GPU. */
+export type EmbeddingBackend = "native" | "wasm" | "webgpu" | "webgpu-software";
+
+/** Ways to open backends. Each throws in a sentence where it cannot be had. */
+const BACKENDS: Readonly<
+  Record<EmbeddingBackend, (threads: number) => Backend | Promise<Backend>>
+> = {
+  "native": (threads) => openNativeBackend({ threads }),
   "wasm": () => wasmBackend,
   "webgpu": () => openWebGpu(),
   "webgpu-software": () => openWebGpu(true),
-} as const satisfies Readonly<Record<string, (threads: number) => Backend | Promise<Backend>>>;
-
-/** What embeds: a backend, or WebGPU on what only pretends to be a GPU. */
-export type EmbeddingBackend = keyof typeof BACKENDS;
+};
 
 const NAMES = Object.keys(BACKENDS) as EmbeddingBackend[];
 

@@ -4,7 +4,7 @@
  * @module
  */
 
-export { BACKEND_CHOICES } from "./choose_backend.ts";
+export { BACKEND_CHOICES, type EmbeddingBackend } from "./choose_backend.ts";
 export {
   type EmbedOptions,
   type EmbedProgress,
