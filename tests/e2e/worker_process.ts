@@ -131,8 +131,23 @@ function findFreePort(): number {
   return listener.addr.port;
 }
 
-/** Waits until it listens. */
+/** wrangler looks for free ports of its own, and another process may take one before it does. */
+const ATTEMPTS = 3;
+
 async function spawnWorker(command: Deno.Command): Promise<WorkerProcess> {
+  for (let attempt = 1;; attempt++) {
+    try {
+      return await spawnOnce(command);
+    } catch (error) {
+      const isPortTaken = error instanceof Error &&
+        error.message.includes("Address already in use");
+      if (!isPortTaken || attempt === ATTEMPTS) throw error;
+    }
+  }
+}
+
+/** Waits until it listens. */
+async function spawnOnce(command: Deno.Command): Promise<WorkerProcess> {
   const process = command.spawn();
   let log = "";
   let hear = () => {};
