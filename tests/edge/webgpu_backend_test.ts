@@ -18,10 +18,12 @@ import { OnnxGraph } from "../../trainer/encoder/onnx_graph.ts";
 import { readPicture } from "../golden_file.ts";
 import { writeBundleFiles } from "../synthetic_bundle.ts";
 import { makeTowerBundle } from "../tower_bundle.ts";
+import { isWebGpuWanted, UNLESS_WANTED } from "../webgpu_wanted.ts";
 
 muteDesktop();
-const ignore = await findAdapter({ software: true }).then(() => false, () => true);
-const unless = ignore ? " (skipped: there is no WebGPU adapter)" : "";
+const ignore = !isWebGpuWanted ||
+  await findAdapter({ software: true }).then(() => false, () => true);
+const unless = ignore ? UNLESS_WANTED : "";
 const OASIS = new URL("../../../shared/data/oasis/images/", import.meta.url);
 const hasOasis = await Deno.stat(OASIS).then(() => true, () => false);
 

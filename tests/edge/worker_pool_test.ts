@@ -33,7 +33,7 @@ Deno.test("createWorkerPool() says what a classifier in this thread says", async
 });
 
 Deno.test("createWorkerPool() answers more pictures at once than it has workers", async () => {
-  const pool = await createWorkerPool({ bundle: path, workers: 2 });
+  const pool = await createWorkerPool({ bundle: path, workers: 2, backend: "wasm" });
   const names = [
     "small.jpg",
     "bad/corrupt.png",
@@ -60,7 +60,7 @@ Deno.test("createWorkerPool() answers more pictures at once than it has workers"
 });
 
 Deno.test("createWorkerPool() refuses a wrong question without taking the picture", async () => {
-  const pool = await createWorkerPool({ bundle: path, workers: 1 });
+  const pool = await createWorkerPool({ bundle: path, workers: 1, backend: "wasm" });
   const picture = await readPicture("small.jpg");
   await assert.rejects(pool.classify(picture, { taxonomies: ["mood"] }), {
     name: "ClipEError",
@@ -73,11 +73,16 @@ Deno.test("createWorkerPool() refuses a wrong question without taking the pictur
 });
 
 Deno.test("createWorkerPool() hands its limits on to the workers", async () => {
-  const pool = await createWorkerPool({ bundle: path, workers: 1, maxPixels: 100 });
+  const pool = await createWorkerPool({
+    bundle: path,
+    workers: 1,
+    backend: "wasm",
+    maxPixels: 100,
+  });
   await assert.rejects(pool.classify(await readPicture("small.jpg")), { code: "too-many-pixels" });
   await pool.close();
   await assert.rejects(
-    createWorkerPool({ bundle: path, workers: 2, digest: "sha256:0" }),
+    createWorkerPool({ bundle: path, workers: 2, backend: "wasm", digest: "sha256:0" }),
     { name: "ClipEError", code: "invalid-bundle", message: /digest/ },
   );
 });

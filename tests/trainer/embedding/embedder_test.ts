@@ -12,6 +12,7 @@ import { perceptualHash } from "../../../trainer/embedding/perceptual_hash.ts";
 import { TrainerError } from "../../../trainer/errors.ts";
 import { readPicture } from "../../golden_file.ts";
 import { isNativeInstalled, unlessInstalled } from "../../native_installed.ts";
+import { isWebGpuWanted, UNLESS_WANTED } from "../../webgpu_wanted.ts";
 import { drawPicture, makeEncoder } from "./made_up.ts";
 import { withFolder } from "./temporary_folder.ts";
 
@@ -121,11 +122,12 @@ Deno.test("chooseBackend() takes what the encoder is for, and no other than was 
   await assert.rejects(chooseBackend("cuda"), /"cuda": there is auto, native, wasm, webgpu/);
 });
 
-const hasAdapter = await chooseBackend("webgpu-software").then(() => true, () => false);
+const hasAdapter = isWebGpuWanted &&
+  await chooseBackend("webgpu-software").then(() => true, () => false);
 
 Deno.test({
   name: `openEmbedder() gives the same on WebGPU as on WebAssembly, to 1e-3${
-    hasAdapter ? "" : " (skipped: there is no WebGPU adapter)"
+    hasAdapter ? "" : UNLESS_WANTED
   }`,
   ignore: !hasAdapter,
   fn: () =>

@@ -6,6 +6,7 @@
 import type { AdapterInfo } from "@clip-e/shared";
 import { defaultDevice, getWebGPUDevice } from "@jax-js/jax";
 import assert from "node:assert/strict";
+import { isWebGpuWanted, UNLESS_WANTED } from "../../webgpu_wanted.ts";
 import { TrainerError } from "../../../trainer/errors.ts";
 import { type DeviceChoice, openDevice, WASM } from "../../../trainer/fit/device.ts";
 import { fit } from "../../../trainer/fit/fit.ts";
@@ -51,11 +52,11 @@ Deno.test("openDevice() asks no GPU where WebAssembly was asked for", async () =
   assert.equal(await openDevice("wasm", gpu), WASM);
 });
 
-const adapter = await navigator.gpu?.requestAdapter();
+const adapter = isWebGpuWanted ? await navigator.gpu?.requestAdapter() : undefined;
 
 Deno.test({
   name: `fit() agrees on WebGPU with WebAssembly, and ends when it fails${
-    adapter ? "" : " (skipped: there is no WebGPU adapter)"
+    adapter ? "" : UNLESS_WANTED
   }`,
   ignore: !adapter,
   // Its device lives as long as the process.
