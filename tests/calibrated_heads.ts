@@ -11,7 +11,8 @@ import {
   type Taxonomy,
 } from "@clip-e/shared";
 import { fitTemperature } from "../trainer/fit/calibration.ts";
-import { fitCommittee, type Fitted } from "../trainer/experiment/committee.ts";
+import { fitCommittee } from "../trainer/experiment/committee.ts";
+import type { FittedHead } from "../trainer/fit/fit.ts";
 import { fitPlan } from "../trainer/experiment/fit_plan.ts";
 import { chooseProtocol } from "../trainer/experiment/protocol.ts";
 import type { Trainee } from "../trainer/experiment/rows.ts";
@@ -106,7 +107,7 @@ export function scoreCalibrated(
   return softmax(crossEntropyLogits(head, embedding), temperature);
 }
 
-function crossEntropy(head: Fitted["head"]): CrossEntropyHead {
+function crossEntropy(head: FittedHead["head"]): CrossEntropyHead {
   if (head.kind === "cross-entropy") return head;
   throw new TypeError(`Expected a cross-entropy head, not a ${head.kind} one`);
 }

@@ -11,10 +11,8 @@ import { isKnownForm } from "./data/read_dataset.ts";
 import { readMatching } from "./data/read_matching.ts";
 import { openEmbedder } from "./embedding/embedder.ts";
 import { TrainerError } from "./errors.ts";
-import { compareMethods } from "./evaluation/compare_methods.ts";
 import type { Experiment, TaskResult } from "./evaluation/experiment.ts";
-import { measure } from "./evaluation/measure.ts";
-import { pickMistakes } from "./evaluation/pick_mistakes.ts";
+import { measureTask } from "./evaluation/measure_task.ts";
 import { summarizeData } from "./experiment/describe.ts";
 import { loadData, type LoadedData, pictureReader } from "./experiment/load_data.ts";
 import { withoutLookalikes } from "./experiment/measured_pictures.ts";
@@ -68,24 +66,24 @@ function measureData(
     const targetOf = (i: number) => labels.indexOf(labelOf.get(examples[i].label) ?? "");
     const indices = [...examples.keys()].filter((i) => targetOf(i) >= 0);
     if (indices.length === 0) return [];
-    const targets = Int32Array.from(indices, targetOf);
-    const scored = own.map((method) => ({
-      row: method.method,
-      scores: indices.map((i) =>
-        scoreBundled(method, embeddings.subarray(i * size, (i + 1) * size))
-      ),
-    }));
-    const names = indices.map((i) => examples[i].name);
-    return [{
+    const protocol = `its ${
+      indices.length.toLocaleString("en")
+    } pictures with a label of ${taxonomy}`;
+    return [measureTask({
       taxonomy,
       labels,
       dataset: dataset.name,
-      protocol: `its ${indices.length.toLocaleString("en")} pictures with a label of ${taxonomy}`,
-      measurements: scored.map(({ row, scores }) => measure(row, [scores], targets, labels.length)),
-      comparisons: compareMethods(scored, targets),
-      served: scored[0].row,
-      mistakes: pickMistakes(scored[0].scores, { names, targets, labels }),
-    }];
+      protocol,
+      names: indices.map((i) => examples[i].name),
+      targets: Int32Array.from(indices, targetOf),
+      rows: own.map((method) => ({
+        row: method.method,
+        scores: indices.map((i) =>
+          scoreBundled(method, embeddings.subarray(i * size, (i + 1) * size))
+        ),
+      })),
+      served: own[0].method,
+    })];
   });
 }
 

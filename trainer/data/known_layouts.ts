@@ -4,36 +4,16 @@
  * puts another in its place.
  */
 
+import { findTaxonomy } from "@clip-e/shared";
 import type { LayoutInput } from "./layout.ts";
 
+/** What a taxonomy of the project's own calls its labels in prompts, which is what the published data sets call them. */
+function wordsOf(id: string): string[] {
+  return findTaxonomy(id)?.labels.map(({ word }) => word) ?? [];
+}
+
 /** WEBEmo's labels in the order of its indexes and of its `category.txt`, whose spelling they keep. */
-const WEBEMO_NAMES = [
-  "affection",
-  "cheerfullness",
-  "confusion",
-  "contentment",
-  "disappointment",
-  "disgust",
-  "enthrallment",
-  "envy",
-  "exasperation",
-  "gratitude",
-  "horror",
-  "irritabilty",
-  "lust",
-  "neglect",
-  "nervousness",
-  "optimism",
-  "pride",
-  "rage",
-  "relief",
-  "sadness",
-  "shame",
-  "suffering",
-  "surprise",
-  "sympathy",
-  "zest",
-];
+const WEBEMO_NAMES = wordsOf("secondary");
 
 const webemo: LayoutInput = {
   id: "webemo",
@@ -67,7 +47,7 @@ const webemo: LayoutInput = {
   coarser: [
     {
       taxonomy: "primary",
-      names: ["anger", "fear", "joy", "love", "sadness", "surprise"],
+      names: wordsOf("primary"),
       tables: [{ file: "train6.txt" }, { file: "test6.txt" }],
     },
     {
@@ -121,16 +101,7 @@ const fi: LayoutInput = {
     "arXiv 1605.02677",
   isVerified: false,
   labels: { kind: "folders", under: ["emotion_dataset", "images", "."] },
-  names: [
-    "amusement",
-    "anger",
-    "awe",
-    "contentment",
-    "disgust",
-    "excitement",
-    "fear",
-    "sadness",
-  ],
+  names: wordsOf("mikels"),
   taxonomy: "mikels",
 };
 

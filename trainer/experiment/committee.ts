@@ -7,20 +7,10 @@
 import type { Head } from "@clip-e/shared";
 import { averageHeads } from "../fit/average_heads.ts";
 import type { Example } from "../data/dataset.ts";
-import type { Epoch } from "../fit/fit_options.ts";
+import type { FittedHead } from "../fit/fit.ts";
 import type { Random } from "../random.ts";
 import { foldsByGroup } from "./split.ts";
 import { divide, type Round, without } from "./protocol.ts";
-
-/** One fitted head. */
-export interface Fitted {
-  /** Takes embeddings as the encoder gives them. */
-  readonly head: Head;
-  /** Every epoch, in order. */
-  readonly history: readonly Epoch[];
-  /** The epoch whose weights it has. */
-  readonly bestEpoch: number;
-}
 
 /** What a member is fitted to. */
 export interface MemberPlan {
@@ -35,7 +25,7 @@ export interface MemberPlan {
 }
 
 /** A member of a committee. */
-export interface Member extends Fitted {
+export interface Member extends FittedHead {
   /** Pictures that it was not fitted to. */
   readonly validation: readonly number[];
 }
@@ -63,7 +53,7 @@ export async function fitCommittee(
   { train, validation }: Round,
   members: number,
   random: Random,
-  fit: (plan: MemberPlan) => Promise<Fitted>,
+  fit: (plan: MemberPlan) => Promise<FittedHead>,
 ): Promise<Committee> {
   const parts = validation
     ? [validation]

@@ -2,9 +2,8 @@
  * From an experiment's plan of one head to its fit.
  */
 
-import { fit } from "../fit/fit.ts";
+import { fit, type FittedHead } from "../fit/fit.ts";
 import type { FitOptions, HeadPlan } from "../fit/fit_options.ts";
-import type { Fitted } from "./committee.ts";
 import type { Trainee } from "./rows.ts";
 import type { Embedded, FitPlan } from "./run_experiment.ts";
 
@@ -35,7 +34,7 @@ export async function fitPlan(
   { embeddings, size }: Embedded,
   { trainee, targets, train, validation, members, seed }: FitPlan,
   { hidden, balance, smoothing, ...options }: FitPlanOptions,
-): Promise<Fitted> {
+): Promise<FittedHead> {
   const classes = trainee.task.taxonomy.labels.length;
   const isPublished = trainee.kind === "contrastive";
   return await fit({ embeddings, size, targets, classes }, train, validation, headPlan(trainee), {

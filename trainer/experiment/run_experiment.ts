@@ -15,10 +15,11 @@ import type { Example } from "../data/dataset.ts";
 import { TrainerError } from "../errors.ts";
 import { evaluate, type Evaluation } from "../evaluation/evaluate.ts";
 import { type Device, WASM } from "../fit/device.ts";
+import type { FittedHead } from "../fit/fit.ts";
 import { visitOutputs } from "../fit/head_outputs.ts";
 import { Random } from "../random.ts";
 import { comparableScores, logitsOf } from "./bundled_methods.ts";
-import { type Committee, fitCommittee, type Fitted, type MemberPlan } from "./committee.ts";
+import { type Committee, fitCommittee, type MemberPlan } from "./committee.ts";
 import type { Protocol, Round } from "./protocol.ts";
 import { type Row, type Trainee, traineesOf } from "./rows.ts";
 import { type Task, taskTargets } from "./tasks.ts";
@@ -64,7 +65,7 @@ export interface ExperimentOptions {
   /** Divides pictures among the first seed's members; not consumed. */
   readonly random: Random;
   /** Fits one head. */
-  readonly fit: (plan: FitPlan) => Promise<Fitted>;
+  readonly fit: (plan: FitPlan) => Promise<FittedHead>;
   /** Only measured on. */
   readonly others?: readonly OtherData[];
   /** What computes; WebAssembly by default. */
@@ -81,8 +82,6 @@ export interface ServedRow {
   readonly scoring: Scoring;
   /** The epochs whose weights the members have. */
   readonly bestEpochs: readonly number[];
-  /** How many units are hidden. */
-  readonly hidden: number;
 }
 
 /** Scores of some pictures. */
@@ -114,7 +113,7 @@ export interface RowOutcome {
 }
 
 /** How one head's training went. */
-export interface FitCurve extends Fitted {
+export interface FitCurve extends FittedHead {
   /** What was trained. */
   readonly trainee: Trainee;
   /** Its seed. */
@@ -244,7 +243,6 @@ export async function runExperiment(
         ...(head && { head }),
         scoring: scorings[r],
         bestEpochs: committee?.members.map(({ bestEpoch }) => bestEpoch) ?? [],
-        hidden: head?.img_fc1.units ?? 0,
       };
     }
   };

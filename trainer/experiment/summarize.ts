@@ -3,10 +3,8 @@
  */
 
 import { type Agreement, measureAgreements } from "../evaluation/agreement.ts";
-import { compareMethods } from "../evaluation/compare_methods.ts";
-import type { Measurement, TaskResult, TrainingCurve } from "../evaluation/experiment.ts";
-import { measure } from "../evaluation/measure.ts";
-import { pickMistakes } from "../evaluation/pick_mistakes.ts";
+import type { TaskResult, TrainingCurve } from "../evaluation/experiment.ts";
+import { measureTask } from "../evaluation/measure_task.ts";
 import type { Embedded, ExperimentOutcome, RowOutcome, Scored } from "./run_experiment.ts";
 import { chooseServed } from "./serve_best.ts";
 import type { Task } from "./tasks.ts";
@@ -55,38 +53,26 @@ function summarize(
   scoredOf: (outcome: RowOutcome) => Scored | undefined,
   { dataset, protocol, data }: { dataset: string; protocol: string; data: Embedded },
 ): TaskResult {
-  const labels = task.taxonomy.labels.map(({ id }) => id);
   const scored = outcomes.flatMap((outcome) => {
     const of = scoredOf(outcome);
-    return of ? [{ outcome, ...of }] : [];
+    return of ? [{ outcome, of }] : [];
   });
-  const measurements = scored.map(({ outcome, scores, targets, evaluations }): Measurement => ({
-    ...measure(outcome.row.name, [scores], targets, labels.length, {
-      validationAccuracy: outcome.validationAccuracy,
-    }),
-    evaluations,
-  }));
-  const served = chooseServed(outcomes, task)[0]?.outcome;
-  const best = scored.find(({ outcome }) => outcome === served);
-  return {
+  const [{ of: { indices, targets } }] = scored;
+  return measureTask({
     taxonomy: task.taxonomy.id,
-    labels,
+    labels: task.taxonomy.labels.map(({ id }) => id),
     dataset,
     protocol,
-    measurements,
-    comparisons: compareMethods(
-      scored.map(({ outcome, scores }) => ({ row: outcome.row.name, scores })),
-      scored[0].targets,
-    ),
-    ...(served && { served: served.row.name }),
-    mistakes: best
-      ? pickMistakes(best.scores, {
-        names: best.indices.map((i) => data.examples[i].name),
-        targets: best.targets,
-        labels,
-      })
-      : [],
-  };
+    names: indices.map((i) => data.examples[i].name),
+    targets,
+    rows: scored.map(({ outcome: { row, validationAccuracy }, of: { scores, evaluations } }) => ({
+      row: row.name,
+      scores,
+      evaluations,
+      validationAccuracy,
+    })),
+    served: chooseServed(outcomes, task)[0]?.outcome.row.name,
+  });
 }
 
 /**

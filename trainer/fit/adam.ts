@@ -83,18 +83,6 @@ export function decayKernels<P extends Arrays>(rate: number): Transformation<P> 
 }
 
 /**
- * Multiplies the updates.
- *
- * @param factor by which, such as the negative learning rate
- */
-export function scale<P extends Arrays>(factor: number): Transformation<P> {
-  return {
-    init: () => [],
-    update: (gradients, state) => [map2((g) => g.mul(factor), gradients, gradients), state],
-  };
-}
-
-/**
  * One transformation after the other.
  *
  * @param links in order, the first to see the gradients
@@ -117,17 +105,13 @@ export function chain<P extends Arrays>(
 }
 
 /**
- * Adam with decoupled weight decay on kernels: the update of each weight p is
- * `-learningRate (adam(gradient) + weightDecay p)`.
+ * Adam with decoupled weight decay on kernels. Its updates are to be taken times the negative learning rate:
+ * `adam(gradient) + weightDecay p` for each weight p.
  *
- * @param learningRate the size of a step
  * @param weightDecay the share of a kernel that a step of size 1 would take away
  */
-export function adamW<P extends Arrays>(
-  learningRate: number,
-  weightDecay: number,
-): Transformation<P> {
-  return chain(scaleByAdam<P>(), decayKernels<P>(weightDecay), scale<P>(-learningRate));
+export function adamW<P extends Arrays>(weightDecay: number): Transformation<P, Arrays[]> {
+  return chain(scaleByAdam<P>(), decayKernels<P>(weightDecay));
 }
 
 /**

@@ -4,6 +4,7 @@
  */
 
 import { defaultDevice, getWebGPUDevice, init, numpy as np } from "@jax-js/jax";
+import { muteDesktop } from "@clip-e/edge/webgpu";
 import { type AdapterInfo, isSoftwareAdapter, nameAdapter } from "@clip-e/shared";
 import { TrainerError } from "../errors.ts";
 
@@ -68,12 +69,6 @@ export async function openDevice(
   }
   defaultDevice("wasm");
   return WASM;
-}
-
-/** Drivers look for a desktop first, and complain on the terminal where there is none. */
-function muteDesktop(): void {
-  const name = "XDG_RUNTIME_DIR";
-  if (Deno.build.os === "linux" && !Deno.env.has(name)) Deno.env.set(name, "/tmp");
 }
 
 /** Why an adapter is not what was asked for, if it is not. */

@@ -4,7 +4,7 @@
 
 import { jit, numpy as np, type OwnedFunction, tree } from "@jax-js/jax";
 import type { Dense, Tensor } from "@clip-e/shared";
-import { applyUpdates, type Arrays, chain, decayKernels, scaleByAdam } from "./adam.ts";
+import { adamW, applyUpdates, type Arrays } from "./adam.ts";
 import { TrainerError } from "../errors.ts";
 import type { Random } from "../random.ts";
 import type { Batch } from "./batch.ts";
@@ -41,7 +41,7 @@ export class Learner {
    * @param random from which first weights are drawn
    */
   constructor(objective: Objective, device: Device, weightDecay: number, random: Random) {
-    const optimizer = chain(scaleByAdam<HeadParams>(), decayKernels(weightDecay));
+    const optimizer = adamW<HeadParams>(weightDecay);
     this.#objective = objective;
     this.#device = device;
     this.#update = jit((weights, gradients, adam, rate) => {

@@ -6,6 +6,8 @@ import type { Backend } from "../../backend/backend.ts";
 import { findAdapter } from "../../backend/find_adapter.ts";
 import { muteDesktop } from "./mute_desktop.ts";
 
+export { muteDesktop } from "./mute_desktop.ts";
+
 /**
  * Opens WebGPU's best adapter.
  *

@@ -5,7 +5,7 @@
 
 import type { CrossEntropyHead, Prompts } from "@clip-e/shared";
 import type { Example, LabelMap, Split } from "../../../trainer/data/dataset.ts";
-import type { Fitted } from "../../../trainer/experiment/committee.ts";
+import type { FittedHead } from "../../../trainer/fit/fit.ts";
 import type { Embedded, FitPlan } from "../../../trainer/experiment/run_experiment.ts";
 import type { Task } from "../../../trainer/experiment/tasks.ts";
 import { Random } from "../../../trainer/random.ts";
@@ -86,7 +86,7 @@ export function makeData(
 }
 
 /** Fits a cross-entropy head in closed form: the means of its training pictures, label by label. */
-export function fitMeans({ embeddings }: Embedded): (plan: FitPlan) => Promise<Fitted> {
+export function fitMeans({ embeddings }: Embedded): (plan: FitPlan) => Promise<FittedHead> {
   return ({ trainee, targets, train }) => {
     const units = trainee.task.taxonomy.labels.length;
     const sums = new Float64Array(units * SIZE);

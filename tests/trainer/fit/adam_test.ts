@@ -6,7 +6,7 @@ import {
   type Arrays,
   chain,
   decayKernels,
-  scale,
+  type Transformation,
 } from "../../../trainer/fit/adam.ts";
 import { seededRandom } from "../../random.ts";
 
@@ -49,12 +49,21 @@ class PlainAdam {
   }
 }
 
+/** Multiplies updates. */
+const scale = (factor: number): Transformation<Layer> => ({
+  init: () => [],
+  update: (
+    { kernel, bias },
+    state,
+  ) => [{ kernel: kernel.mul(factor), bias: bias.mul(factor) }, state],
+});
+
 Deno.test("adamW() takes the steps of Adam with decoupled decay on kernels only", () => {
   const random = seededRandom(11);
   const [learningRate, weightDecay] = [0.01, 0.3];
   const kernel = new PlainAdam(Float64Array.from(random.floats(20)), learningRate, weightDecay);
   const bias = new PlainAdam(Float64Array.from(random.floats(4)), learningRate, 0);
-  const optimizer = adamW<Layer>(learningRate, weightDecay);
+  const optimizer = chain<Layer>(adamW(weightDecay), scale(-learningRate));
   let params = toLayer(kernel.weights, bias.weights);
   let state = optimizer.init(params);
   let worst = 0;
@@ -87,7 +96,7 @@ Deno.test("adamW() takes the steps of Adam with decoupled decay on kernels only"
 
 Deno.test("adamW() decays a kernel that has no gradient, and leaves such a bias alone", () => {
   const params = toLayer(new Float64Array(20).fill(2), new Float64Array(4).fill(2));
-  const optimizer = adamW<Layer>(0.5, 0.25);
+  const optimizer = chain<Layer>(adamW(0.25), scale(-0.5));
   const none = toLayer(new Float64Array(20), new Float64Array(4));
   const [updates, state] = optimizer.update(none, optimizer.init(params), params);
   const { kernel, bias } = applyUpdates(params, updates);
@@ -105,6 +114,6 @@ Deno.test("chain() lets each transformation see what the one before it made", ()
     tree.dispose([params, state] as Arrays);
     return [updates.kernel.dataSync()[0], updates.bias.dataSync()[0]];
   };
-  assert.deepEqual(run(decayKernels<Layer>(2), scale<Layer>(10)), [70, 10]);
-  assert.deepEqual(run(scale<Layer>(10), decayKernels<Layer>(2)), [16, 10]);
+  assert.deepEqual(run(decayKernels<Layer>(2), scale(10)), [70, 10]);
+  assert.deepEqual(run(scale(10), decayKernels<Layer>(2)), [16, 10]);
 });
