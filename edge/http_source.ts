@@ -13,14 +13,15 @@ import {
   parseManifest,
   sha256,
 } from "@clip-e/shared";
+import { skipBytes } from "./http/cut_stream.ts";
 import { download } from "./http/download.ts";
 import { type CacheLike, createFileCache } from "./http/file_cache.ts";
-import { showUrl } from "./http/show_url.ts";
+import { hideSecrets, showUrl } from "./http/show_url.ts";
 import { parseWebUrl } from "./http/web_url.ts";
 
 /** How far the reading of one file has come. */
 export interface FileProgress {
-  /** Of the file, relative to the bundle. */
+  /** Of the file, relative to the bundle; of WebAssembly for a page, the name. */
   readonly path: string;
   /** How many bytes are here. */
   readonly bytes: number;
@@ -92,6 +93,12 @@ export function httpSource(url: string | URL, options: HttpSourceOptions = {}): 
     digest === undefined ? [] : [[MANIFEST_PATH, { sha256: digest.replace(/^sha256:/, "") }]],
   );
 
+  function locate(path: string): URL {
+    const file = new URL(path, base);
+    file.search = base.search;
+    return file;
+  }
+
   async function fetchFile(
     path: string,
     file: URL,
@@ -112,8 +119,7 @@ export function httpSource(url: string | URL, options: HttpSourceOptions = {}): 
 
   async function readFile(path: string): Promise<Uint8Array<ArrayBuffer> | undefined> {
     signal?.throwIfAborted();
-    const file = new URL(path, base);
-    file.search = base.search;
+    const file = locate(path);
     const { sha256: hash, bytes: length } = known.get(path) ?? {};
     const kept = hash === undefined ? undefined : await cache?.get(file, hash);
     if (kept) {
@@ -134,8 +140,29 @@ export function httpSource(url: string | URL, options: HttpSourceOptions = {}): 
     return answer.bytes;
   }
 
+  /** What is kept, or what the server sends: whoever gets it checks it. */
+  async function streamFile(path: string, start: number) {
+    const file = locate(path);
+    const { sha256: hash } = known.get(path) ?? {};
+    const kept = hash === undefined ? undefined : await cache?.stream(file, hash);
+    if (kept) return skipBytes(kept, start);
+    const request = new Request(file, { headers: new Headers(headers), signal: signal ?? null });
+    if (start > 0) request.headers.set("Range", `bytes=${start}-`);
+    const unreadable = (why: string) =>
+      new ClipEError("invalid-bundle", `Cannot read ${showUrl(file)}: ${why}`);
+    const response = await fetch(request).catch((error) => {
+      throw unreadable(hideSecrets(error instanceof Error ? error.message : String(error)));
+    });
+    const { status, body } = response;
+    if (response.ok && body) return skipBytes(body, status === 206 ? 0 : start);
+    await body?.cancel();
+    if (status === 404 || status === 410) return undefined;
+    throw unreadable(`the server answered ${status}`);
+  }
+
   return {
     location: showUrl(base),
+    stream: streamFile,
     async read(path) {
       const bytes = await readFile(path);
       if (path === MANIFEST_PATH && bytes) known = new Map([...known, ...filesByPath(bytes)]);

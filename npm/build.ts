@@ -6,6 +6,7 @@ import { readCommandLine, UsageError } from "@clip-e/shared/command-line";
 import { dirname, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { fail } from "../edge/adapter/deno/fail.ts";
+import { WASM_FILES, WASM_PACKAGES } from "../edge/wasm_files.ts";
 import { compile } from "./compile.ts";
 import { makePackageJson, NAME } from "./package_json.ts";
 
@@ -18,12 +19,6 @@ const SIDE_EFFECTS = ["edge/adapter/browser/worker.ts"];
 
 /** Beside the module that names them by `import.meta.url`, where bundlers look. */
 const WASM_FOLDER = "edge/adapter/browser";
-const WASM = [
-  "onnxruntime-web/ort-wasm-simd-threaded.wasm",
-  "@jsquash/jpeg/codec/dec/mozjpeg_dec.wasm",
-  "@jsquash/png/codec/pkg/squoosh_png_bg.wasm",
-  "@jsquash/webp/codec/dec/webp_dec.wasm",
-];
 
 const COMMAND = {
   name: "deno task npm:build",
@@ -63,9 +58,9 @@ async function makeFiles(): Promise<Map<string, string | Uint8Array>> {
     names: new Map([["@clip-e/shared", shared.exports["."].replace("./", "shared/")]]),
   });
   const files = new Map<string, string | Uint8Array>(modules);
-  for (const specifier of WASM) {
-    const name = specifier.slice(specifier.lastIndexOf("/") + 1);
-    files.set(`${WASM_FOLDER}/${name}`, await readPackaged(specifier));
+  for (const [name, file] of Object.entries(WASM_FILES)) {
+    const folder = WASM_PACKAGES[name as keyof typeof WASM_FILES];
+    files.set(`${WASM_FOLDER}/${file}`, await readPackaged(`${folder}/${file}`));
   }
   files.set("LICENSE", await Deno.readFile(resolve(ROOT, "LICENSE")));
   files.set("LICENSE-jsquash", await readPackaged("@jsquash/jpeg/LICENSE"));

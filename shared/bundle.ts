@@ -37,6 +37,17 @@ export interface BundleSource {
    * @returns its bytes, or `undefined` where there is no such file
    */
   read(path: string): Promise<Uint8Array<ArrayBuffer> | undefined>;
+  /**
+   * Streams one file, unchecked: for those who pass on what is too large to lie in memory once for each of them.
+   *
+   * @param path relative to the bundle, with `/`
+   * @param start at which byte to begin
+   * @returns `undefined` where there is no such file
+   */
+  stream?(
+    path: string,
+    start: number,
+  ): Promise<ReadableStream<Uint8Array<ArrayBuffer>> | undefined>;
 }
 
 /** Why a part of the bundle is not in use. */

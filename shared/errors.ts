@@ -15,6 +15,7 @@ export const ERROR_CODES = {
   "rate-limited": "Too many requests of this caller",
   "not-found": "There is nothing at this path",
   "method-not-allowed": "The path does not answer this HTTP method",
+  "unsatisfiable-range": "The file ends before the range that is asked for begins",
   "upload-timeout": "The upload took too long",
   "too-many-bytes": "The upload is larger than allowed",
   "unsupported-type": "The picture is of a type that is not supported",

@@ -3,7 +3,7 @@
  * newer writer's bundle still reads, and an unknown major format is refused.
  */
 
-import { z } from "zod";
+import * as z from "zod";
 import type { ResizeMode } from "./preprocess.ts";
 import type { Interpolation } from "./resample.ts";
 import { type Normalization, NORMALIZATIONS } from "./scoring.ts";

@@ -17,6 +17,17 @@ ort.env.logLevel = "error";
  */
 const inTurn = createQueue();
 
+let load: (() => Promise<ArrayBuffer>) | undefined;
+
+/**
+ * Says where ONNX Runtime's `ort-wasm-simd-threaded.wasm` comes from, for pages; by default it is read from beside its script.
+ *
+ * @param from is called when a model is opened, until it succeeded
+ */
+export function loadOrtWasm(from: () => Promise<ArrayBuffer>): void {
+  load = from;
+}
+
 /** The backend, whose runs never overlap. */
 export const wasmBackend: Backend = {
   name: "wasm",
@@ -45,6 +56,8 @@ async function create(
   model: Uint8Array,
   externalData: { readonly path: string; readonly data: Uint8Array }[],
 ): Promise<ort.InferenceSession> {
+  if (load) ort.env.wasm.wasmBinary = await load();
+  load = undefined;
   try {
     return await ort.InferenceSession.create(model, {
       executionProviders: ["wasm"],

@@ -8,6 +8,7 @@ import * as ort from "onnxruntime-web/webgpu";
 import { createQueue } from "../queue.ts";
 import type { Backend, ExternalData, OutputTensor, Session } from "./backend.ts";
 import { BackendLost } from "./backend_lost.ts";
+import { gpuPrecisions } from "./gpu_precisions.ts";
 import { keepWebWorker } from "./keep_web_worker.ts";
 import { listOperators } from "./onnx_operators.ts";
 import { watchDevice, type WatchedDevice } from "./watched_device.ts";
@@ -76,7 +77,7 @@ export async function openWebGpuBackend(
   const device = watchDevice(gpu);
   return {
     name: "webgpu",
-    precisions: [...(gpu.features.has("shader-f16") ? ["float16"] : []), "float32"],
+    precisions: gpuPrecisions(gpu),
     needsProof: true,
     open: (model, externalData) => openSession(gpu, device, model, externalData),
   };

@@ -25,6 +25,8 @@ const CACHE_NAME = "clip-e";
 export interface FileCache {
   /** A file that is whole; a damaged one is dropped. */
   get(url: URL, hash: string): Promise<Uint8Array<ArrayBuffer> | undefined>;
+  /** Streams a file, unchecked. */
+  stream(url: URL, hash: string): Promise<ReadableStream<Uint8Array<ArrayBuffer>> | undefined>;
   /** Keeps a file, in place of its other versions. */
   put(url: URL, hash: string, bytes: Uint8Array<ArrayBuffer>): Promise<void>;
 }
@@ -51,6 +53,10 @@ export function createFileCache(cache: CacheLike | "default"): FileCache {
       if (await sha256(bytes) === hash) return bytes;
       await orUndefined(() => cache?.delete(key));
       return undefined;
+    },
+    async stream(url, hash) {
+      const cache = await open();
+      return (await orUndefined(() => cache?.match(keyOf(url, hash))))?.body ?? undefined;
     },
     async put(url, hash, bytes) {
       const cache = await open();

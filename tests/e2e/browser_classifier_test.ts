@@ -258,3 +258,195 @@ Deno.test({
     });
   },
 });
+
+Deno.test({
+  name: "createBrowserClassifier() loads nothing of WebGPU where there is no GPU, and says why",
+  ignore,
+  async fn() {
+    for (const worker of ["/worker.js", undefined]) {
+      await onPage(async (page) => {
+        const { lines, backend } = await inPage(page, { worker }, async ({ edge, worker }) => {
+          const lines: string[] = [];
+          const classifier = await edge.createBrowserClassifier({
+            bundle: "/bundle",
+            ...(worker !== undefined && { worker }),
+            warn: (line) => lines.push(line),
+          });
+          await classifier.close();
+          return { lines, backend: classifier.model.encoder.backend };
+        });
+        assert.equal(backend, "wasm");
+        assert.equal(lines.length, 1);
+        assert.match(lines[0], /^Cannot use WebGPU: .* WebAssembly computes in its place$/);
+        const loaded = host.asked.filter((path) => /\.(js|wasm)$/.test(path));
+        assert.ok(loaded.includes("ort-wasm-simd-threaded.wasm"), String(loaded));
+        assert.deepEqual(loaded.filter((path) => /webgpu|asyncify/.test(path)), []);
+      });
+    }
+  },
+});
+
+Deno.test({
+  name: "createBrowserClassifier() loads ONNX Runtime into the page's thread only without a worker",
+  ignore,
+  async fn() {
+    for (const worker of ["/worker.js", undefined]) {
+      await onPage(async (page) => {
+        const scripts = await inPage(page, { worker }, async ({ edge, worker }) => {
+          const classifier = await edge.createBrowserClassifier({
+            bundle: "/bundle",
+            ...(worker !== undefined && { worker }),
+          });
+          await classifier.close();
+          const loaded = performance.getEntriesByType("resource").map(({ name }) => name)
+            .filter((url) => url.endsWith(".js") && !url.endsWith("/worker.js"));
+          return await Promise.all(loaded.map(async (url) => (await fetch(url)).text()));
+        });
+        assert.ok(scripts.length > 1);
+        const hasRuntime = scripts.some((code) => code.includes("onnxruntime-web"));
+        assert.equal(hasRuntime, worker === undefined);
+      });
+    }
+  },
+});
+
+Deno.test({
+  name: "createBrowserClassifier() refuses WebGPU by name where there is no GPU",
+  ignore,
+  async fn() {
+    await onPage(async (page) => {
+      const message = await inPage(
+        page,
+        {},
+        ({ edge }) =>
+          edge.createBrowserClassifier({
+            bundle: "/bundle",
+            worker: "/worker.js",
+            backend: "webgpu",
+          })
+            .then(() => "none", (error) => `${error.code}: ${error.message}`),
+      );
+      assert.match(message, /^internal: Cannot use WebGPU: /);
+    });
+  },
+});
+
+Deno.test({
+  name: "createBrowserClassifier() sends headers for the bundle alone",
+  ignore,
+  async fn() {
+    await onPage(async (page) => {
+      const sent: [string, string | undefined][] = [];
+      page.on("request", (request) => {
+        sent.push([new URL(request.url()).pathname, request.headers()["authorization"]]);
+      });
+      await inPage(page, {}, async ({ edge }) => {
+        const classifier = await edge.createBrowserClassifier({
+          bundle: "/bundle",
+          worker: "/worker.js",
+          headers: { Authorization: "Bearer secret" },
+        });
+        await classifier.close();
+      });
+      assert.ok(sent.length > 8, String(sent));
+      for (const [path, authorization] of sent) {
+        assert.equal(
+          authorization,
+          path.startsWith("/bundle/") ? "Bearer secret" : undefined,
+          path,
+        );
+      }
+    });
+  },
+});
+
+Deno.test({
+  name: "createBrowserClassifier() counts the bytes of WebAssembly as they come, compressed or not",
+  ignore,
+  async fn() {
+    for (const wasmPaths of ["/wasm", "/gzip"]) {
+      for (const worker of ["/worker.js", undefined]) {
+        await onPage(async (page) => {
+          const heard = await inPage(page, { wasmPaths, worker }, async (given) => {
+            const heard: edge.FileProgress[] = [];
+            const classifier = await given.edge.createBrowserClassifier({
+              bundle: "/bundle",
+              wasmPaths: given.wasmPaths,
+              ...(given.worker !== undefined && { worker: given.worker }),
+              onProgress: (progress) => heard.push(progress),
+            });
+            const picture = await (await fetch("/pictures/small.jpg")).arrayBuffer();
+            await classifier.classify(new Uint8Array(picture));
+            await classifier.close();
+            return heard;
+          });
+          const expected: [string, string][] = [
+            ["ort-wasm-simd-threaded.wasm", "onnxruntime-web/ort-wasm-simd-threaded.wasm"],
+            ["mozjpeg_dec.wasm", "@jsquash/jpeg/codec/dec/mozjpeg_dec.wasm"],
+          ];
+          const wasm = heard.filter(({ path }) => path.endsWith(".wasm"));
+          assert.deepEqual([...new Set(wasm.map(({ path }) => path))], expected.map(([p]) => p));
+          for (const [path, specifier] of expected) {
+            const { size } = await Deno.stat(new URL(import.meta.resolve(specifier)));
+            const pieces = wasm.filter((progress) => progress.path === path);
+            const counts = pieces.map(({ bytes }) => bytes);
+            assert.deepEqual(counts, counts.toSorted((a, b) => a - b));
+            assert.equal(counts.at(-1), size);
+            const total = wasmPaths === "/wasm" ? size : undefined;
+            for (const piece of pieces) assert.equal(piece.total, total);
+          }
+          assert.ok(wasm.length > expected.length, "it comes in several pieces");
+        });
+      }
+    }
+  },
+});
+
+for (const slow of [{ bundle: "/slow/bundle" }, { wasmPaths: "/slow" }]) {
+  for (const worker of ["/worker.js", undefined]) {
+    const isBundle = "bundle" in slow;
+    Deno.test({
+      name: `createBrowserClassifier() gives up a download of its ${
+        isBundle ? "bundle" : "WebAssembly"
+      }, ${worker ? "ends the worker" : "in the page's thread"} and keeps nothing half`,
+      ignore,
+      async fn() {
+        await onPage(async (page) => {
+          host.dropped.splice(0);
+          const ended: string[] = [];
+          page.on("worker", (started) => {
+            started.on("close", () => ended.push(new URL(started.url()).pathname));
+          });
+          const { message, kept } = await inPage(
+            page,
+            { slow, isBundle, worker },
+            async (given) => {
+              const leaving = new AbortController();
+              const message = await given.edge.createBrowserClassifier({
+                bundle: "/bundle",
+                ...given.slow,
+                ...(given.worker !== undefined && { worker: given.worker }),
+                signal: leaving.signal,
+                onProgress: ({ path }) => {
+                  const isWasm = path.endsWith(".wasm");
+                  const isSlow = given.isBundle ? !isWasm && path !== "manifest.json" : isWasm;
+                  if (isSlow) leaving.abort(new Error("the visitor left"));
+                },
+              }).then(() => "none", (error) => error.message);
+              const cache = await caches.open("clip-e");
+              return { message, kept: (await cache.keys()).map(({ url }) => url) };
+            },
+          );
+          assert.equal(message, "the visitor left");
+          assert.deepEqual(kept, []);
+          for (let i = 0; i < 50 && (host.dropped.length === 0 || page.workers().length > 0); i++) {
+            await new Promise((resolve) => setTimeout(resolve, 100));
+          }
+          assert.match(host.dropped.join(), /^slow\//);
+          assert.deepEqual(ended, worker ? [worker] : []);
+          assert.deepEqual(page.workers(), []);
+        });
+      },
+    });
+  }
+}

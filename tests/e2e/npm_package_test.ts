@@ -5,6 +5,7 @@
 
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
+import { WASM_FILES } from "../../edge/wasm_files.ts";
 import { readPicture } from "../golden_file.ts";
 import { isNativeInstalled, unlessInstalled } from "../native_installed.ts";
 import {
@@ -169,7 +170,7 @@ Deno.test({
     const named = exports.flatMap((entry) =>
       typeof entry === "object" && entry !== null ? Object.values(entry) : [entry]
     );
-    const wasm = ["ort-wasm-simd-threaded", "mozjpeg_dec", "squoosh_png_bg", "webp_dec"];
+    const wasm = Object.values(WASM_FILES).map((name) => name.replace(/\.wasm$/, ""));
     const files = [...named, ...json.sideEffects, "LICENSE", "LICENSE-jsquash", "README.md"]
       .flatMap((file) => file.includes("*") ? wasm.map((name) => file.replace("*", name)) : [file]);
     for (const file of files) await Deno.stat(`${npm.folder}/${file}`);

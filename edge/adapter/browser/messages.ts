@@ -3,9 +3,10 @@
  */
 
 import { ClipEError, type ErrorCode } from "@clip-e/shared";
+import type { FileProgress } from "../../http_source.ts";
 import type { ModelInfo } from "../../model_info.ts";
 import type { ClassifyOptions } from "../../plan.ts";
-import type { WasmUrls } from "./wasm_files.ts";
+import type { OpenSetup } from "./open_classifier.ts";
 
 /** Something to compute, whose bytes are handed over. */
 export type Job =
@@ -22,17 +23,11 @@ export type Job =
   };
 
 /** How the worker opens its bundle. */
-export interface OpenMessage {
+export interface OpenMessage extends OpenSetup {
   /** Tells it from the others. */
   readonly kind: "open";
   /** What errors call the bundle. */
   readonly location?: string | undefined;
-  /** The expected digest of the manifest. */
-  readonly digest?: string;
-  /** A larger picture is refused. */
-  readonly maxPixels?: number;
-  /** Where the WebAssembly is; by default beside the worker's script. */
-  readonly wasm?: WasmUrls;
 }
 
 /** A file of the bundle, as the worker asked for it, or why it cannot be had. */
@@ -50,10 +45,12 @@ export interface FileMessage {
 /** What the page says. */
 export type PageMessage = OpenMessage | FileMessage | (Job & { readonly id: number });
 
-/** What the worker says. */
+/** What the worker says. `model` comes before the first answer that it gives, and before one whose encoder took over. */
 export type WorkerMessage =
   | { readonly kind: "read"; readonly id: number; readonly path: string }
-  | { readonly kind: "open"; readonly model: ModelInfo }
+  | { readonly kind: "progress"; readonly progress: FileProgress }
+  | { readonly kind: "warn"; readonly line: string }
+  | { readonly kind: "model"; readonly model: ModelInfo }
   | { readonly kind: "result"; readonly id: number; readonly result: unknown }
   | { readonly kind: "failed"; readonly id?: number; readonly error: SentError };
 

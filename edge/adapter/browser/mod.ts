@@ -1,6 +1,7 @@
 /**
  * The edge in a web page: pictures are classified on the caller's own device and leave it for nowhere. The same decoders,
- * preprocessing and runtime as on a server, in WebAssembly; never a canvas, whose pixels differ by browser.
+ * preprocessing and runtime as on a server, in WebAssembly or on the device's GPU; never a canvas, whose pixels differ by
+ * browser.
  *
  * A page's policy needs `script-src 'wasm-unsafe-eval'`, and `connect-src` for the bundle's host.
  *
@@ -23,4 +24,5 @@ export type { Method, MethodInfo, METHODS, ModelInfo, TaxonomyInfo } from "../..
 export type { ClassifyOptions } from "../../plan.ts";
 export type { Prediction, Score } from "../../score.ts";
 export { type BrowserClassifierOptions, createBrowserClassifier } from "./browser_classifier.ts";
-export { WASM_FILES, type WasmName, type WasmPaths } from "./wasm_files.ts";
+export type { BackendChoice } from "./choose_backends.ts";
+export { WASM_FILES, type WasmName, type WasmPaths, type WasmPlaces } from "./wasm_files.ts";

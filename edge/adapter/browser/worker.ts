@@ -3,7 +3,8 @@
  */
 
 import type { BundleSource } from "@clip-e/shared";
-import { type Classifier, createClassifier } from "../../classifier.ts";
+import type { Classifier } from "../../classifier.ts";
+import type { ModelInfo } from "../../model_info.ts";
 import {
   type FileMessage,
   type Job,
@@ -13,7 +14,7 @@ import {
   unpackError,
   type WorkerMessage,
 } from "./messages.ts";
-import { provideWasm } from "./wasm_files.ts";
+import { openClassifier } from "./open_classifier.ts";
 
 /** The worker's global scope, of which the compiler's library for windows knows nothing. */
 const scope = globalThis as unknown as {
@@ -22,6 +23,8 @@ const scope = globalThis as unknown as {
 };
 
 let classifier: Classifier | undefined;
+/** The model, as the page knows it. */
+let told: ModelInfo | undefined;
 
 /** Files that the page was asked for. */
 const asked: ((file: FileMessage) => void)[] = [];
@@ -40,24 +43,30 @@ scope.onmessage = async ({ data }) => {
   if (data.kind === "file") return asked[data.id](data);
   const id = data.kind === "open" ? {} : { id: data.id };
   try {
-    scope.postMessage(
-      data.kind === "open"
-        ? await open(data)
-        : { kind: "result", id: data.id, result: await compute(data) },
-    );
+    if (data.kind === "open") return await open(data);
+    const result = await compute(data);
+    tellModel();
+    scope.postMessage({ kind: "result", id: data.id, result });
   } catch (error) {
+    tellModel();
     scope.postMessage({ kind: "failed", ...id, error: packError(error) });
   }
 };
 
-async function open({ location, wasm, digest, maxPixels }: OpenMessage): Promise<WorkerMessage> {
-  classifier = await createClassifier({
-    bundle: { read, ...(location !== undefined && { location }) },
-    decoders: await provideWasm(wasm),
-    ...(digest !== undefined && { digest }),
-    ...(maxPixels !== undefined && { maxPixels }),
+async function open({ kind: _, location, ...setup }: OpenMessage): Promise<void> {
+  const bundle = { read, ...(location !== undefined && { location }) };
+  classifier = await openClassifier(bundle, setup, {
+    onProgress: (progress) => scope.postMessage({ kind: "progress", progress }),
+    warn: (line) => scope.postMessage({ kind: "warn", line }),
   });
-  return { kind: "open", model: classifier.model };
+  tellModel();
+}
+
+/** Tells the page what serves, where it does not know. */
+function tellModel(): void {
+  if (!classifier || classifier.model === told) return;
+  told = classifier.model;
+  scope.postMessage({ kind: "model", model: told });
 }
 
 async function compute(job: Job): Promise<unknown> {

@@ -4,18 +4,19 @@
 
 import { type BundleSource, ClipEError } from "@clip-e/shared";
 import type { Classification, Classifier, PictureEmbedding } from "../../classifier.ts";
+import { abortable } from "../../http/abortable.ts";
 import type { ModelInfo } from "../../model_info.ts";
 import { planPredictions } from "../../plan.ts";
 import type { Prediction } from "../../score.ts";
 import {
   type FileMessage,
   type Job,
-  type OpenMessage,
   packError,
   type PageMessage,
   unpackError,
   type WorkerMessage,
 } from "./messages.ts";
+import type { OpenHooks, OpenSetup } from "./open_classifier.ts";
 
 interface Waiting {
   readonly resolve: (result: unknown) => void;
@@ -28,15 +29,19 @@ interface Waiting {
  * @param worker that runs `worker.ts`
  * @param source where the bundle's files are; it is read in this thread
  * @param setup how to open it
+ * @param hooks who is told
  * @throws {ClipEError} as `createClassifier` does, or `internal` when the worker does not start
  */
 export async function openInWorker(
   worker: Worker,
   source: BundleSource,
-  setup: Omit<OpenMessage, "kind" | "location">,
+  setup: OpenSetup,
+  { onProgress, warn, signal = new AbortController().signal }: OpenHooks,
 ): Promise<Classifier> {
   const jobs = new Map<number, Waiting>();
   let opening: Waiting | undefined;
+  // What the worker says of it last: it computes on another backend where the first fails for good.
+  let model: ModelInfo;
   let lost: ClipEError | undefined;
   let count = 0;
   const post = (message: PageMessage, ...buffers: ArrayBuffer[]) =>
@@ -48,8 +53,13 @@ export async function openInWorker(
         const file = await readFile(source, data.id, data.path);
         return post(file, ...(file.bytes ? [file.bytes.buffer] : []));
       }
-      case "open":
-        return opening?.resolve(data.model);
+      case "progress":
+        return onProgress?.(data.progress);
+      case "warn":
+        return warn(data.line);
+      case "model":
+        model = data.model;
+        return opening?.resolve(undefined);
       case "result":
         return takeJob(data.id)?.resolve(data.result);
       case "failed": {
@@ -86,19 +96,21 @@ export async function openInWorker(
     });
   }
 
-  let model: ModelInfo;
   try {
-    model = await new Promise<unknown>((resolve, reject) => {
+    const opened = new Promise<unknown>((resolve, reject) => {
       opening = { resolve, reject };
       post({ kind: "open", location: source.location, ...setup });
-    }) as ModelInfo;
+    });
+    await abortable(opened, signal);
   } catch (error) {
     worker.terminate();
     throw error;
   }
 
   return {
-    model,
+    get model() {
+      return model;
+    },
     concurrency: 1,
     classify: async (picture, options = {}) => {
       planPredictions(model, options);
