@@ -3,13 +3,16 @@
  */
 
 import { ClipEError, type Scoring } from "@clip-e/shared";
-import type { Method, ModelInfo, TaxonomyInfo } from "./model_info.ts";
+import type { Method, MethodInfo, ModelInfo, TaxonomyInfo } from "./model_info.ts";
 
 /** What a caller asks for. */
 export interface ClassifyOptions {
   /** Ids of taxonomies, each answered once; by default all that the bundle can serve. */
   readonly taxonomies?: readonly string[];
-  /** A method by name, which is never replaced, or `auto`: the best that is available. */
+  /**
+   * A method by name, which is never replaced; or `auto`, the best that is available, or `all` of these, each with an answer
+   * of its own, best first.
+   */
   readonly method?: string;
   /** Labels of the caller's own, scored zero-shot in place of any taxonomy. */
   readonly labels?: readonly string[];
@@ -52,7 +55,12 @@ export function planPredictions(
     ? [...ids].map((id) => findTaxonomy(model, id))
     : model.taxonomies.filter((taxonomy) => canServe(taxonomy, method));
   if (taxonomies.length === 0) throw nothingServes(model, method);
-  return taxonomies.map((taxonomy) => plan(taxonomy, method));
+  return taxonomies.flatMap((taxonomy) => plan(taxonomy, method));
+}
+
+/** Whether a method is no name, and what cannot be used is passed over. */
+function isOpen(method: string): boolean {
+  return method === "auto" || method === "all";
 }
 
 const MAX_LABELS = 100;
@@ -65,7 +73,7 @@ function checkLabels(
 ): void {
   const refuse = (why: string) => new ClipEError("invalid-parameter", why);
   if (taxonomies.length > 0) throw refuse("label and taxonomy do not go together");
-  if (method !== "auto" && method !== "zero-shot") {
+  if (!isOpen(method) && method !== "zero-shot") {
     throw refuse(`label is answered by zero-shot alone, not by ${quote(method)}`);
   }
   if (labels.length < 2 || labels.length > MAX_LABELS) {
@@ -97,46 +105,50 @@ function findTaxonomy(model: ModelInfo, id: string): TaxonomyInfo {
 
 /** By default, a taxonomy that knows a method but cannot use it is asked for, so that the caller hears of it. */
 function canServe({ methods }: TaxonomyInfo, method: string): boolean {
-  if (method === "auto") return methods.some(({ available }) => available);
+  if (isOpen(method)) return methods.some(({ available }) => available);
   return methods.some((entry) => entry.method === method);
 }
 
 function nothingServes(model: ModelInfo, method: string): ClipEError {
-  if (method === "auto") {
+  if (isOpen(method)) {
     return unavailable("No taxonomy of this bundle can be answered now");
   }
   const known = new Set(model.taxonomies.flatMap(({ methods }) => methods.map((m) => m.method)));
   return unknownMethod(method, "any taxonomy of this bundle", [...known]);
 }
 
-function plan(taxonomy: TaxonomyInfo, method: string): PlannedPrediction {
-  const { methods } = taxonomy;
-  const chosen = method === "auto"
-    ? methods.find(({ available }) => available)
-    : methods.find((entry) => entry.method === method);
-  if (!chosen) {
-    if (method === "auto") throw unavailable(`No method for ${taxonomy.id} can be used now`);
-    throw unknownMethod(method, `the taxonomy ${taxonomy.id}`, methods.map((m) => m.method));
+/** One answer, or one by each method. */
+function plan(taxonomy: TaxonomyInfo, method: string): PlannedPrediction[] {
+  return chooseMethods(taxonomy, method).map((chosen) => {
+    const better = taxonomy.methods.slice(0, taxonomy.methods.indexOf(chosen));
+    return {
+      taxonomy,
+      method: chosen.method,
+      temperature: chosen.temperature,
+      normalization: chosen.normalization,
+      bias: chosen.bias,
+      degraded: isOpen(method) && better.some(({ fault }) => fault === "invalid"),
+    };
+  });
+}
+
+function chooseMethods({ id, methods }: TaxonomyInfo, method: string): readonly MethodInfo[] {
+  if (isOpen(method)) {
+    const available = methods.filter(({ available }) => available);
+    if (available.length === 0) throw unavailable(`No method for ${id} can be used now`);
+    return method === "all" ? available : available.slice(0, 1);
   }
-  if (!chosen.available) {
-    const why = chosen.fault === "invalid" ? "failed its check" : "is missing from the bundle";
-    throw unavailable(`The method ${method} cannot answer ${taxonomy.id}: what it needs ${why}`);
-  }
-  const better = methods.slice(0, methods.indexOf(chosen));
-  return {
-    taxonomy,
-    method: chosen.method,
-    temperature: chosen.temperature,
-    normalization: chosen.normalization,
-    bias: chosen.bias,
-    degraded: method === "auto" && better.some(({ fault }) => fault === "invalid"),
-  };
+  const named = methods.find((entry) => entry.method === method);
+  if (!named) throw unknownMethod(method, `the taxonomy ${id}`, methods.map((m) => m.method));
+  if (named.available) return [named];
+  const why = named.fault === "invalid" ? "failed its check" : "is missing from the bundle";
+  throw unavailable(`The method ${method} cannot answer ${id}: what it needs ${why}`);
 }
 
 function unknownMethod(method: string, where: string, known: readonly string[]): ClipEError {
   return new ClipEError(
     "unknown-method",
-    `There is no method ${quote(method)} for ${where}: choose ${list(["auto", ...known])}`,
+    `There is no method ${quote(method)} for ${where}: choose ${list(["auto", "all", ...known])}`,
   );
 }
 

@@ -163,9 +163,9 @@ const TRAINER_MAY_USE = [
 ];
 /** Encoders are compared on the project's own pictures where the user names no others. */
 const TRAINER_MEASURES_ON = "fixtures/pictures";
-/** They run in Deno, where they make what workerd serves. */
+/** They run in Deno, where they make what workerd serves, and what browsers get. */
 const DENO_SCRIPTS =
-  /^edge\/adapter\/workerd\/(build\/\w+|build_worker|lay_out_assets|put_bundle)\.ts$/;
+  /^edge\/adapter\/(workerd\/(build\/\w+|build_worker|lay_out_assets|put_bundle)|browser\/(build\/\w+|build_page))\.ts$/;
 
 const roomOf = (path: string) => path.split("/")[0];
 const adapterOf = (path: string) => /^edge\/adapter\/([^/]+)\//.exec(path)?.[1];

@@ -19,7 +19,7 @@ export function allowOrigins(origins: string | readonly string[]): MiddlewareHan
   return cors({
     origin: list.includes("*") ? "*" : [...list],
     allowMethods: ["GET", "HEAD", "POST"],
-    exposeHeaders: ["Server-Timing", "Retry-After", "ETag"],
+    exposeHeaders: ["Server-Timing", "Retry-After", "ETag", "Content-Range"],
     // Two hours, the longest that browsers keep it: one preflight for many pictures.
     maxAge: 7200,
   });

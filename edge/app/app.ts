@@ -2,10 +2,9 @@
  * The HTTP app: routes, and nothing that knows a runtime.
  */
 
-import { ClipEError } from "@clip-e/shared";
+import { type BundleSource, ClipEError } from "@clip-e/shared";
 import { type Context, Hono } from "hono";
 import { methodNotAllowed } from "hono/method-not-allowed";
-import { secureHeaders } from "hono/secure-headers";
 import type { Classifier, Timings } from "../classifier.ts";
 import { type ClassifyOptions, planPredictions } from "../plan.ts";
 import { allowOrigins } from "./allow_origins.ts";
@@ -18,6 +17,9 @@ import { problemResponse, toProblem } from "./problem.ts";
 import { readQuery, refuseQuery } from "./query.ts";
 import { type AppEnv, recordRequests, type RequestRecord } from "./request_record.ts";
 import { requireToken } from "./require_token.ts";
+import { setSecurityHeaders } from "./security_headers.ts";
+import { serveBrowser } from "./serve_browser.ts";
+import { serveBundle } from "./serve_bundle.ts";
 import { serverTiming } from "./server_timing.ts";
 import { readScoreRequest } from "./score_request.ts";
 import { readBody, readUpload, type Upload } from "./upload.ts";
@@ -52,6 +54,13 @@ export interface AppOptions {
   readonly onRequest?: (record: RequestRecord) => void;
   /** Where the page's files are; without them there is no page. */
   readonly page?: PageSource;
+  /**
+   * The bundle that the classifier was made of: callers then get its files too, weights included, below `/v1/bundle/`. By
+   * default they do not.
+   */
+  readonly bundle?: BundleSource;
+  /** Where the scripts are with which the page computes in its visitor's browser, by the `bundle`: it cannot without both. */
+  readonly browser?: PageSource;
   /** Hears of failures that callers are not told about. */
   readonly onError?: (error: unknown) => void;
 }
@@ -93,8 +102,8 @@ interface PictureTask<T> {
  * @throws {TypeError} when a token or an origin could never match
  */
 export function createApp(classifier: Classifier, options: AppOptions = {}): EdgeApp {
-  const { tokens, corsOrigin, rateLimit, answerCache, onRequest, page, onError = () => {} } =
-    options;
+  const { tokens, corsOrigin, rateLimit, answerCache, onRequest, onError = () => {} } = options;
+  const { page, bundle, browser } = options;
   const limits = {
     maxBytes: options.maxBytes ?? APP_DEFAULTS.maxBytes,
     maxPictures: options.maxPictures ?? APP_DEFAULTS.maxPictures,
@@ -166,20 +175,7 @@ export function createApp(classifier: Classifier, options: AppOptions = {}): Edg
 
   const app = new Hono<AppEnv>();
   if (onRequest) app.use(recordRequests(app, onRequest, onError));
-  app.use(
-    secureHeaders({
-      contentSecurityPolicy: {
-        defaultSrc: ["'none'"],
-        scriptSrc: ["'self'"],
-        styleSrc: ["'self'"],
-        imgSrc: ["'self'", "blob:", "data:"],
-        connectSrc: ["'self'"],
-        baseUri: ["'none'"],
-        formAction: ["'none'"],
-        frameAncestors: ["'none'"],
-      },
-    }),
-  );
+  app.use(setSecurityHeaders());
   if (corsOrigin?.length) app.use(allowOrigins(corsOrigin));
   app.use(methodNotAllowed({
     app,
@@ -227,6 +223,7 @@ export function createApp(classifier: Classifier, options: AppOptions = {}): Edg
     }
   });
   app.get("/v1/model", (c) => c.json(classifier.model));
+  if (bundle) serveBundle(app, bundle, model.bundle, onError);
   app.get("/healthz", (c) => c.text("ok"));
   app.get("/readyz", (c) => {
     const { faults } = classifier.model;
@@ -237,9 +234,11 @@ export function createApp(classifier: Classifier, options: AppOptions = {}): Edg
   const description = describeApi(limits.maxPictures, {
     needsToken: tokens !== undefined,
     limitsRate: rateLimit !== undefined,
+    servesBundle: bundle !== undefined,
   });
   app.get("/openapi.json", (c) => c.json(description));
   if (page) servePage(app, page);
+  if (bundle && browser) serveBrowser(app, browser);
 
   app.notFound((c) =>
     problemResponse(c, new ClipEError("not-found", `There is nothing at ${c.req.path}`))

@@ -168,8 +168,10 @@ const CLASSIFY_QUERY = z.object({
       "Repeatable, 2 to 100: labels of your own, scored zero-shot in place of taxonomies, where the bundle " +
       "carries a text encoder (`servesLabels` of /v1/model). Each is its own prompt: `a photo of a dog`.",
   }),
-  method: z.enum(["auto", ...METHODS]).default("auto").openapi({
-    description: "A method asked for by name is never replaced by another",
+  method: z.enum(["auto", "all", ...METHODS]).default("auto").openapi({
+    description:
+      "`auto` is the best that is available, `all` gives an answer by each, best first. A method asked for by name " +
+      "is never replaced by another",
   }),
   top: z.int().min(1).optional().openapi({ description: "How many scores to give" }),
 });
@@ -197,19 +199,27 @@ const uploadProblems = [
   "internal",
 ] as const satisfies ErrorCode[];
 
-/** What the app asks of its callers beside good requests. */
+/** What the app asks of its callers beside good requests, and what it gives them beside answers. */
 export interface ApiAccess {
   /** A bearer token, below `/v1/`. */
   readonly needsToken: boolean;
   /** Not too many requests, below `/v1/`. */
   readonly limitsRate: boolean;
+  /** The bundle's files. */
+  readonly servesBundle: boolean;
 }
+
+/** A file whole, or a part of it. */
+const fileBody = (description: string) => ({
+  description,
+  content: { "application/octet-stream": binary, "application/json": { schema: {} } },
+});
 
 /**
  * Makes the description.
  *
  * @param maxPictures in a multipart upload
- * @param access what the app asks of its callers
+ * @param access what the app asks of its callers and gives them
  * @returns a document that goes to `/openapi.json` as it is
  */
 export function describeApi(maxPictures: number, access: ApiAccess): object {
@@ -283,6 +293,24 @@ export function describeApi(maxPictures: number, access: ApiAccess): object {
     summary: "Taxonomies, methods, measured figures, provenance, licence",
     responses: { 200: json(SCHEMAS.ModelAnswer, "The model"), ...problems(...accessProblems) },
   });
+  if (access.servesBundle) {
+    registry.registerPath({
+      method: "get",
+      path: "/v1/bundle/{path}",
+      ...security,
+      summary: "A file of the bundle, to compute on the caller's own device",
+      description:
+        "`manifest.json`, and what it names: its paths may have slashes. `ETag` is the file's SHA-256; `If-None-Match` " +
+        "and a single `Range` are honoured.",
+      request: { params: z.object({ path: z.string().openapi({ example: "manifest.json" }) }) },
+      responses: {
+        200: fileBody("The file"),
+        206: fileBody("The range of it that was asked for"),
+        304: { description: "The caller has it" },
+        ...problems("not-found", "unsatisfiable-range", "invalid-bundle", ...accessProblems),
+      },
+    });
+  }
   registry.registerPath({
     method: "get",
     path: "/healthz",

@@ -2,25 +2,16 @@
  * The page and the API's documentation, served from the app's own files.
  */
 
-import type { Hono } from "hono";
+import type { BundleSource } from "@clip-e/shared";
+import type { Context, Hono } from "hono";
 import type { AppEnv } from "./request_record.ts";
 
 /** Where the page's files are: those of `edge/page`, and `swagger-ui.css` and `swagger-ui-bundle.js`. */
-export interface PageSource {
-  /**
-   * Reads one file.
-   *
-   * @param name without a folder
-   * @returns its bytes, or `undefined` where there is no such file
-   */
-  read(name: string): Promise<Uint8Array<ArrayBuffer> | undefined>;
-}
+export type PageSource = Pick<BundleSource, "read" | "stream">;
 
 /** Path, and file. */
 const FILES: Readonly<Record<string, string>> = {
   "/": "index.html",
-  "/page.css": "page.css",
-  "/page.js": "page.js",
   "/favicon.svg": "favicon.svg",
   "/docs": "docs.html",
   "/docs/docs.css": "docs.css",
@@ -28,6 +19,10 @@ const FILES: Readonly<Record<string, string>> = {
   "/docs/swagger-ui.css": "swagger-ui.css",
   "/docs/swagger-ui-bundle.js": "swagger-ui-bundle.js",
 };
+
+/** Where the page's own scripts and styles are, and what they are called. */
+const FOLDER = "/page/";
+const OWN = /^[a-z_]+\.(js|css)$/;
 
 const TYPES: Readonly<Record<string, string>> = {
   html: "text/html; charset=utf-8",
@@ -43,15 +38,18 @@ const TYPES: Readonly<Record<string, string>> = {
  * @param source where the files are
  */
 export function servePage(app: Hono<AppEnv>, source: PageSource): void {
-  for (const [path, name] of Object.entries(FILES)) {
-    app.get(path, async (c) => {
-      const bytes = await source.read(name);
-      if (!bytes) return c.notFound();
-      const extension = name.slice(name.lastIndexOf(".") + 1);
-      return c.body(bytes, 200, {
-        "Content-Type": TYPES[extension],
-        "Cache-Control": "no-cache",
-      });
+  const answer = async (c: Context<AppEnv>, name: string) => {
+    const bytes = await source.read(name);
+    if (!bytes) return c.notFound();
+    const extension = name.slice(name.lastIndexOf(".") + 1);
+    return c.body(bytes, 200, {
+      "Content-Type": TYPES[extension],
+      "Cache-Control": "no-cache",
     });
-  }
+  };
+  for (const [path, name] of Object.entries(FILES)) app.get(path, (c) => answer(c, name));
+  app.get(`${FOLDER}*`, (c) => {
+    const name = c.req.path.slice(FOLDER.length);
+    return OWN.test(name) ? answer(c, name) : c.notFound();
+  });
 }

@@ -19,6 +19,7 @@ export const STATUS: Readonly<Record<ErrorCode, ContentfulStatusCode>> = {
   "upload-timeout": 408,
   "too-many-bytes": 413,
   "unsupported-type": 415,
+  "unsatisfiable-range": 416,
   "undecodable": 422,
   "truncated": 422,
   "unsupported-colour": 422,

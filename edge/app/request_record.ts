@@ -9,7 +9,7 @@ import type { Hono, MiddlewareHandler } from "hono";
 export interface RequestRecord {
   /** GET, POST, and so on. */
   readonly method: string;
-  /** One of the app's own paths; `*` for any other. */
+  /** One of the app's own paths, with `*` at the end of one that has files below it; `*` for any other. */
   readonly path: string;
   /** The HTTP status. */
   readonly status: number;
@@ -39,18 +39,20 @@ export function recordRequests(
   onRequest: (record: RequestRecord) => void,
   onError: (error: unknown) => void,
 ): MiddlewareHandler<AppEnv> {
-  let paths: ReadonlySet<string> | undefined;
+  let paths: readonly string[] | undefined;
   return async (c, next) => {
     const start = performance.now();
     await next();
     const milliseconds = performance.now() - start;
-    paths ??= new Set(app.routes.filter(({ method }) => method !== "ALL").map(({ path }) => path));
+    paths ??= app.routes.filter(({ method }) => method !== "ALL").map(({ path }) => path);
     const { path, method } = c.req;
+    const isOwn = (own: string) =>
+      own.endsWith("/*") ? path.startsWith(own.slice(0, -1)) : path === own;
     const code = c.get("code");
     try {
       onRequest({
         method,
-        path: paths.has(path) ? path : "*",
+        path: paths.find(isOwn) ?? "*",
         status: c.res.status,
         ...(milliseconds > 0 && { milliseconds }),
         pictures: c.get("pictures") ?? 0,

@@ -2,9 +2,10 @@
  * What every way to serve must answer, by HTTP alone: the same cases run against the Deno server and against the Worker.
  */
 
-import { TAXONOMIES } from "@clip-e/shared";
+import { MANIFEST_PATH, sha256, TAXONOMIES } from "@clip-e/shared";
 import assert from "node:assert/strict";
 import { z } from "zod";
+import type { BrowserFiles } from "../../edge/app/serve_browser.ts";
 import { SCHEMAS } from "../../edge/app/openapi.ts";
 import { METHODS } from "../../edge/model_info.ts";
 import { readPicture } from "../golden_file.ts";
@@ -136,6 +137,20 @@ export function testApi({ name, url, ignore = false }: Served, bundle: Synthetic
     assert.deepEqual(predictions.map(({ taxonomy }) => taxonomy), ["quadrant", "polarity"]);
   });
 
+  test("method=all gives the answers of every method, of each taxonomy best first", async () => {
+    const { predictions } = await classifyOverHttp(server.url, storm, "method=all");
+    assert.deepEqual(
+      predictions.map(({ taxonomy, method }) => [taxonomy, method]),
+      bundle.manifest.taxonomies.flatMap(({ id, methods }) =>
+        methods.map(({ method }) => [id, method])
+      ),
+    );
+    for (const method of METHODS) {
+      const named = await classifyOverHttp(server.url, storm, `method=${method}`);
+      assert.deepEqual(predictions.filter((one) => one.method === method), named.predictions);
+    }
+  });
+
   test("a method without a taxonomy answers those that know it", async () => {
     const { predictions } = await classifyOverHttp(server.url, storm, "method=cross-entropy");
     assert.deepEqual(
@@ -227,7 +242,13 @@ export function testApi({ name, url, ignore = false }: Served, bundle: Synthetic
       JSON.stringify({ embeddingSpace: embeddingSpace.id, embedding }),
     );
     for (
-      const query of ["", "?method=contrastive", "?method=zero-shot&top=2", "?taxonomy=polarity"]
+      const query of [
+        "",
+        "?method=all",
+        "?method=contrastive",
+        "?method=zero-shot&top=2",
+        "?taxonomy=polarity",
+      ]
     ) {
       const scored = await readAnswer(await post(`/v1/score${query}`, body), SCHEMAS.ScoreAnswer);
       const classified = await (await post(`/v1/classify${query}`, storm)).json();
@@ -331,7 +352,8 @@ export function testApi({ name, url, ignore = false }: Served, bundle: Synthetic
         }
         for (const parameter of operation.parameters ?? []) {
           assert.ok(parameter.name && parameter.schema, where);
-          assert.equal(parameter.in, "query", where);
+          const isInPath = path.includes(`{${parameter.name}}`);
+          assert.equal(parameter.in, isInPath ? "path" : "query", where);
         }
       }
     }
@@ -345,6 +367,7 @@ export function testApi({ name, url, ignore = false }: Served, bundle: Synthetic
       [
         "get /healthz",
         "get /readyz",
+        "get /v1/bundle/{path}",
         "get /v1/model",
         "post /v1/classify",
         "post /v1/embed",
@@ -403,8 +426,8 @@ export function testApi({ name, url, ignore = false }: Served, bundle: Synthetic
   test("the page and the API's documentation are served under a strict policy", async () => {
     const types = {
       "/": "text/html; charset=utf-8",
-      "/page.css": "text/css; charset=utf-8",
-      "/page.js": "text/javascript; charset=utf-8",
+      "/page/page.css": "text/css; charset=utf-8",
+      "/page/page.js": "text/javascript; charset=utf-8",
       "/favicon.svg": "image/svg+xml",
       "/docs": "text/html; charset=utf-8",
       "/docs/docs.css": "text/css; charset=utf-8",
@@ -429,6 +452,70 @@ export function testApi({ name, url, ignore = false }: Served, bundle: Synthetic
     }
   });
 
+  test("what the page computes with in a browser is served whole, under the page's policy", async () => {
+    const files: BrowserFiles = await (await fetch(`${server.url}/browser/files.json`)).json();
+    for (const name of ["classifier.js", "worker.js", "mozjpeg_dec.wasm"]) {
+      const response = await fetch(`${server.url}/browser/${name}`);
+      const bytes = new Uint8Array(await response.arrayBuffer());
+      assert.equal(response.status, 200, name);
+      assert.equal(bytes.length, files[name].bytes, name);
+      assert.equal(await sha256(bytes), files[name].sha256, name);
+      const type = name.endsWith(".js") ? "text/javascript; charset=utf-8" : "application/wasm";
+      assert.equal(response.headers.get("Content-Type"), type);
+      assertStrictPolicy(response.headers, `/browser/${name}`);
+
+      const tag = response.headers.get("ETag") ?? assert.fail();
+      const again = await fetch(`${server.url}/browser/${name}`, {
+        headers: { "If-None-Match": tag },
+      });
+      assert.equal(again.status, 304, name);
+      assert.equal(await again.text(), "");
+    }
+    for (const name of ["", "stamp", "worker.js.gz", "..%2fpage%2findex.html"]) {
+      await assertProblem(await fetch(`${server.url}/browser/${name}`), 404, "not-found");
+    }
+  });
+
+  test("/v1/bundle/ gives the files that the manifest names, whole and in pieces, and no others", async () => {
+    const { bundle: digest } = await (await fetch(`${server.url}/v1/model`)).json();
+    for (const [path, expected] of bundle.files) {
+      const response = await fetch(`${server.url}/v1/bundle/${path}`);
+      assert.equal(response.status, 200, path);
+      assert.deepEqual(new Uint8Array(await response.arrayBuffer()), expected, path);
+      const hash = await sha256(expected);
+      // Whoever packs an answer on the way makes its tag a weak one.
+      assert.equal(response.headers.get("ETag")?.replace(/^W\//, ""), `"${hash}"`, path);
+      if (path === MANIFEST_PATH) assert.equal(digest, `sha256:${hash}`);
+      assertStrictPolicy(response.headers, path);
+    }
+    for (
+      const path of ["", "parts.json", "README", "..%2fpage%2findex.html", "%2e%2e/page/page.js"]
+    ) {
+      await assertProblem(await fetch(`${server.url}/v1/bundle/${path}`), 404, "not-found");
+    }
+
+    const url = `${server.url}/v1/bundle/encoder.onnx`;
+    const encoder = bundle.files.get("encoder.onnx") ?? assert.fail();
+    const whole = await fetch(url, { method: "HEAD" });
+    assert.equal(whole.headers.get("Content-Length"), String(encoder.length));
+    assert.equal(await whole.text(), "");
+    const tag = whole.headers.get("ETag") ?? assert.fail();
+    const known = await fetch(url, { headers: { "If-None-Match": tag } });
+    assert.equal(known.status, 304);
+    assert.equal(await known.text(), "");
+    const rest = await fetch(url, { headers: { Range: "bytes=100000-", "If-Range": tag } });
+    assert.equal(rest.status, 206);
+    assert.equal(rest.headers.get("Content-Length"), String(encoder.length - 100_000));
+    assert.equal(
+      rest.headers.get("Content-Range"),
+      `bytes 100000-${encoder.length - 1}/${encoder.length}`,
+    );
+    assert.deepEqual(new Uint8Array(await rest.arrayBuffer()), encoder.subarray(100_000));
+    const beyond = await fetch(url, { headers: { Range: `bytes=${encoder.length}-` } });
+    assert.equal(beyond.headers.get("Content-Range"), `bytes */${encoder.length}`);
+    await assertProblem(beyond, 416, "unsatisfiable-range");
+  });
+
   test("answers and errors of the API carry the strict policy too", async () => {
     for (const path of ["/v1/model", "/nowhere", "/healthz"]) {
       const response = await fetch(`${server.url}${path}`);
@@ -447,11 +534,13 @@ function assertStrictPolicy(headers: Headers, path: string): void {
     }),
   );
   assert.equal(rules.get("default-src"), "'none'", path);
-  assert.equal(rules.get("script-src"), "'self'", path);
+  const isOfPage = /^\/($|page\/|browser\/)/.test(path);
+  assert.equal(rules.get("script-src"), isOfPage ? "'self' 'wasm-unsafe-eval'" : "'self'", path);
+  assert.equal(rules.get("worker-src"), isOfPage ? "'self'" : undefined, path);
   assert.equal(rules.get("style-src"), "'self'", path);
   assert.equal(rules.get("connect-src"), "'self'", path);
   assert.equal(rules.get("frame-ancestors"), "'none'", path);
-  assert.doesNotMatch(policy, /unsafe|\*|https?:/, path);
+  assert.doesNotMatch(policy, /(?<!wasm-)unsafe|\*|https?:/, path);
   assert.equal(headers.get("X-Content-Type-Options"), "nosniff", path);
   assert.equal(headers.get("Access-Control-Allow-Origin"), null, path);
 }

@@ -85,6 +85,10 @@ Deno.test("the container grants what deno task start does, but for its own folde
   }
 });
 
+Deno.test("the container's build makes what the page computes with in browsers", () => {
+  assert.match(text, /^RUN deno task page:build$/m);
+});
+
 Deno.test("the container's files are there, and reach its build", async () => {
   const ignored = await Deno.readTextFile(new URL(".dockerignore", ROOT));
   const kept = ignored.split("\n").filter((line) => line.startsWith("!")).map((l) => l.slice(1));

@@ -2,6 +2,7 @@
  * A server as a user starts one: `deno task start` in a process of its own, on a port that the system chooses.
  */
 
+import { updatePage } from "./build_page.ts";
 import { taskCommand } from "./task_command.ts";
 
 /** A running server. */
@@ -10,6 +11,8 @@ export interface ServerProcess {
   readonly url: string;
   /** Where raw connections go. */
   readonly port: number;
+  /** Of the process. */
+  readonly pid: number;
   /** What it has said until now, on both streams. */
   log(): string;
   /** Asks it to end, as Ctrl-C does, and waits until it has. Once it has ended, says only how. */
@@ -29,6 +32,7 @@ export async function startServer(
   bundle: string | undefined,
   ...args: string[]
 ): Promise<ServerProcess> {
+  await updatePage();
   const command = await taskCommand("start", [
     ...(bundle === undefined ? [] : ["--bundle", bundle]),
     ...["--port", "0"],
@@ -64,6 +68,7 @@ export async function startServer(
   return {
     url: address[1],
     port: Number(address[2]),
+    pid: process.pid,
     log: () => log,
     stop: async () => {
       if (!isEnded) process.kill("SIGINT");

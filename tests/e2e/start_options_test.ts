@@ -101,3 +101,23 @@ Deno.test("deno task start says what is wrong with its options before it opens a
   assert.equal(stdout, "");
   assert.match(stderr, /^error: --cors-origin: [^\n]+"example\.com"[^\n]+\n$/);
 });
+
+Deno.test("deno task start --no-browser gives no weights away, and the page and the API go on", async () => {
+  const server = await startServer(
+    undefined,
+    ...["--backend", "wasm", "--workers", "1", "--no-browser"],
+  );
+  try {
+    for (const path of ["/v1/bundle/manifest.json", "/browser/files.json", "/browser/worker.js"]) {
+      await assertProblem(await fetch(`${server.url}${path}`), 404, "not-found");
+    }
+    for (const path of ["/", "/page/page.js", "/v1/model"]) {
+      const response = await fetch(`${server.url}${path}`);
+      await response.body?.cancel();
+      assert.equal(response.status, 200, path);
+    }
+    assert.doesNotMatch(server.log(), /page:build/);
+  } finally {
+    await server.stop();
+  }
+});

@@ -27,7 +27,7 @@ export interface TaskResult {
 export async function taskCommand(
   task: string,
   args: readonly string[],
-  options: Pick<Deno.CommandOptions, "stdin" | "signal"> = {},
+  options: Pick<Deno.CommandOptions, "stdin" | "signal" | "env"> = {},
 ): Promise<Deno.Command> {
   const call = await readCall(task);
   // A developer's own settings stay out of tests.
@@ -36,11 +36,11 @@ export async function taskCommand(
     args: [...call.args, ...args],
     cwd: ROOT,
     clearEnv: true,
-    env: { ...Object.fromEntries(env), ...call.env },
     stdin: "null",
     stdout: "piped",
     stderr: "piped",
     ...options,
+    env: { ...Object.fromEntries(env), ...call.env, ...options.env },
   });
 }
 

@@ -6,6 +6,7 @@ import {
   describeFile,
   goldenInput,
   MANIFEST_PATH,
+  sha256,
   writeGolden,
   writeManifest,
 } from "@clip-e/shared";
@@ -17,10 +18,11 @@ import { OnnxGraph } from "../../trainer/encoder/onnx_graph.ts";
 import { readPicture } from "../golden_file.ts";
 import { type BundleFiles, makeSyntheticBundle, writeBundleFiles } from "../synthetic_bundle.ts";
 import { classifyOverHttp } from "./classify_over_http.ts";
+import { listProcessTree } from "./process_tree.ts";
 import { runTask } from "./task_command.ts";
 import { makeTemporaryFolder } from "./temporary_folder.ts";
 import { ignoreWorkers } from "./worker_left_out.ts";
-import { startConfiguredWorker } from "./worker_process.ts";
+import { startConfiguredWorker, type WorkerProcess } from "./worker_process.ts";
 
 const ignore = ignoreWorkers;
 
@@ -48,6 +50,7 @@ Deno.test({
       assert.ok(names.some((name: string) => name.startsWith(part)), part);
     }
     assert.ok(names.includes("page"));
+    assert.ok(names.includes("what pages compute with, packed"));
     for (const { raw, gzip } of sizes) assert.ok(raw > 0 && gzip > 0 && raw < MAX_PART_BYTES);
     assert.ok(totals.upload.raw < 20 * 2 ** 20, "the limit is 64 MiB");
     assert.ok(totals.upload.gzip < 5 * 2 ** 20);
@@ -119,6 +122,40 @@ async function makeLargeBundle(): Promise<BundleFiles> {
   ]);
 }
 
+/** What the Worker's own processes hold of the machine's memory, in bytes. */
+async function measureMemory({ pid }: WorkerProcess): Promise<number> {
+  let memory = 0;
+  for (const id of await listProcessTree(pid)) {
+    const status = await Deno.readTextFile(`/proc/${id}/status`).catch(() => "");
+    if (!/^Name:\s+workerd$/m.test(status)) continue;
+    memory += Number(status.match(/^VmRSS:\s+(\d+) kB$/m)?.[1]) * 1024;
+  }
+  return memory;
+}
+
+/** Asserts that the model is given out whole, from any byte on, and to many at once without being held. */
+async function assertFlows(worker: WorkerProcess, model: Uint8Array<ArrayBuffer>): Promise<void> {
+  const url = `${worker.url}/v1/bundle/encoder.onnx`;
+  for (const start of [0, MAX_PART_BYTES - 10, MAX_PART_BYTES + 10]) {
+    const response = await fetch(url, { headers: { Range: `bytes=${start}-` } });
+    assert.equal(response.headers.get("Content-Length"), String(model.length - start));
+    const bytes = new Uint8Array(await response.arrayBuffer());
+    assert.equal(await sha256(bytes), await sha256(model.subarray(start)), `from ${start}`);
+  }
+  if (Deno.build.os !== "linux") return;
+  const before = await measureMemory(worker);
+  const readers = await Promise.all(Array.from({ length: 10 }, async () => {
+    const reader = (await fetch(url)).body?.getReader() ?? assert.fail();
+    await reader.read();
+    return reader;
+  }));
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  const grown = (await measureMemory(worker) - before) / 1e6;
+  console.log(`10 downloads under way take ${grown.toFixed(1)} MB of ${(before / 1e6).toFixed(1)}`);
+  assert.ok(grown < 150, `${grown} MB, of 300 that they read`);
+  await Promise.all(readers.map((reader) => reader.cancel()));
+}
+
 Deno.test({
   name: "the Worker serves a model of 30 MB, which lies in parts, with a smaller limit on pictures",
   ignore,
@@ -137,6 +174,7 @@ Deno.test({
         assert.deepEqual({ status, faults }, { status: "ready", faults: [] });
         const { predictions } = await classifyOverHttp(worker.url, await readPicture("small.jpg"));
         assert.equal(predictions.length, 5);
+        await assertFlows(worker, files.get("encoder.onnx") ?? assert.fail());
       } finally {
         assert.deepEqual(await worker.stop(), [], "processes stayed");
       }

@@ -7,6 +7,7 @@ import { layOutAssets } from "../../edge/adapter/workerd/build/lay_out_assets.ts
 import { TEMPLATE } from "../../edge/adapter/workerd/build/places.ts";
 import { makeWorkerConfig } from "../../edge/adapter/workerd/build/worker_config.ts";
 import { fileURLToPath } from "node:url";
+import { buildPage } from "./build_page.ts";
 import { listAlive, listProcessTree } from "./process_tree.ts";
 import { readCall, ROOT, runTask, taskCommand } from "./task_command.ts";
 import { makeTemporaryFolder } from "./temporary_folder.ts";
@@ -15,6 +16,8 @@ import { makeTemporaryFolder } from "./temporary_folder.ts";
 export interface WorkerProcess {
   /** Without a slash at the end. */
   readonly url: string;
+  /** Of wrangler, which starts others. */
+  readonly pid: number;
   /** What it has said until now. */
   log(): string;
   /**
@@ -68,6 +71,7 @@ const QUIETLY = ["--port", "0", "--show-interactive-dev-session=false"];
  * @throws {Error} with what was said, when it does not start
  */
 export async function startWorker(bundle: string): Promise<WorkerProcess> {
+  await buildPage();
   const { code, stderr } = await runTask("worker:assets", ["--bundle", bundle]);
   if (code !== 0) throw new Error(`The assets were not laid out: ${stderr}`);
   return await spawnWorker(await taskCommand("worker:dev", QUIETLY));
@@ -106,6 +110,7 @@ export async function startConfiguredWorker(
   const folder = fileURLToPath(temporary.url);
   try {
     const assets = `${folder}assets`;
+    await buildPage();
     const { digest } = await layOutAssets(folderSource(new URL(bundle, ROOT)), assets, () => {});
     const config = JSON.parse(await makeWorkerConfig({ template: TEMPLATE, assets, digest }));
     const file = `${folder}wrangler.json`;
@@ -185,7 +190,7 @@ async function spawnOnce(command: Deno.Command): Promise<WorkerProcess> {
   });
   const url = await Promise.race([ready, late, process.status.then(() => undefined)]);
   clearTimeout(timer);
-  if (url !== undefined) return { url, log: () => log, stop };
+  if (url !== undefined) return { url, pid: process.pid, log: () => log, stop };
   await stop();
   throw new Error(`The Worker does not start. It said:\n${log}`);
 }

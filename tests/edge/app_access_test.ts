@@ -56,7 +56,7 @@ Deno.test("createApp() with tokens asks for one below /v1/ and nowhere else", as
     await assertProblem(await app.fetch(request(path)), 401, "unauthorized");
     await assertProblem(await app.fetch(request(path, upload(7))), 401, "unauthorized");
   }
-  for (const path of ["/", "/docs", "/page.js", "/healthz", "/readyz", "/openapi.json"]) {
+  for (const path of ["/", "/docs", "/page/page.js", "/healthz", "/readyz", "/openapi.json"]) {
     const response = await app.fetch(request(path));
     assert.equal(response.status, 200, path);
     await response.body?.cancel();
@@ -117,7 +117,7 @@ Deno.test("createApp() lets pages of each listed origin call, and of no other", 
     assert.equal(response.headers.get("Access-Control-Allow-Origin"), allowed);
     assert.match(response.headers.get("Vary") ?? "", /\bOrigin\b/, "caches must keep them apart");
     const exposed = response.headers.get("Access-Control-Expose-Headers")?.split(/, */);
-    assert.deepEqual(exposed, ["Server-Timing", "Retry-After", "ETag"]);
+    assert.deepEqual(exposed, ["Server-Timing", "Retry-After", "ETag", "Content-Range"]);
   }
 });
 

@@ -149,7 +149,7 @@ Deno.test("createApp() lets pages of other origins call only when it is told to"
 });
 
 Deno.test("createApp() serves pages from its source, and none without one", async () => {
-  for (const path of ["/", "/docs", "/page.css"]) {
+  for (const path of ["/", "/docs", "/page/page.css"]) {
     await assertProblem(await makeApp().fetch(request(path)), 404, "not-found");
   }
   const names: string[] = [];
@@ -165,7 +165,7 @@ Deno.test("createApp() serves pages from its source, and none without one", asyn
   const page = await app.fetch(request("/"));
   assert.equal(await page.text(), "index.html");
   assert.equal(page.headers.get("Content-Type"), "text/html; charset=utf-8");
-  await assertProblem(await app.fetch(request("/page.css")), 404, "not-found");
+  await assertProblem(await app.fetch(request("/page/page.css")), 404, "not-found");
   await assertProblem(await app.fetch(request("/docs/..%2fmanifest")), 404, "not-found");
   assert.deepEqual(names, ["index.html", "page.css"]);
 });

@@ -123,11 +123,11 @@ Deno.test("planPredictions() names what there is when it is asked for what there
   });
   assert.throws(() => plan(two, { method: "magic" }), {
     code: "unknown-method",
-    message: /"magic".*auto, cross-entropy, contrastive, zero-shot/,
+    message: /"magic".*auto, all, cross-entropy, contrastive, zero-shot/,
   });
   assert.throws(() => plan(two, { taxonomies: ["t1"], method: "cross-entropy" }), {
     code: "unknown-method",
-    message: /t1.*auto, zero-shot, contrastive/,
+    message: /t1.*auto, all, zero-shot, contrastive/,
   });
 });
 
@@ -143,4 +143,41 @@ Deno.test("planPredictions() refuses a top that is no whole number from 1", () =
     assert.throws(() => plan(two, { top }), { code: "invalid-parameter", message: /top/ });
   }
   assert.equal(plan(two, { top: 1 }).length, 2);
+});
+
+Deno.test("planPredictions() by all answers each taxonomy by every available method, best first", () => {
+  assert.deepEqual(plan(two, { method: "all" }), [
+    "t0 cross-entropy 1",
+    "t0 contrastive 2",
+    "t0 zero-shot 3",
+    "t1 zero-shot 1",
+    "t1 contrastive 2",
+  ]);
+  assert.deepEqual(plan(two, { method: "all", taxonomies: ["t1"] }), [
+    "t1 zero-shot 1",
+    "t1 contrastive 2",
+  ]);
+});
+
+Deno.test("planPredictions() by all passes over what cannot be used, and says so of what is worse", () => {
+  const bundle = model(
+    methods({ "cross-entropy": WHOLE, "contrastive": "invalid", "zero-shot": WHOLE }),
+    methods({ "contrastive": "missing", "zero-shot": WHOLE }),
+    methods({ "zero-shot": "missing" }),
+  );
+  assert.deepEqual(plan(bundle, { method: "all" }), [
+    "t0 cross-entropy 1",
+    "t0 zero-shot 3 degraded",
+    "t1 zero-shot 2",
+  ]);
+  assert.throws(() => plan(bundle, { method: "all", taxonomies: ["t2"] }), {
+    code: "method-unavailable",
+    message: /t2/,
+  });
+});
+
+Deno.test("planPredictions() by all takes labels of the caller's own, which one method answers", () => {
+  const options = { method: "all", labels: ["a", "b"] };
+  assert.deepEqual(planPredictions({ ...two, servesLabels: true }, options), []);
+  assert.throws(() => planPredictions(two, options), { code: "labels-not-served" });
 });

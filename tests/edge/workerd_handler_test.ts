@@ -101,6 +101,28 @@ Deno.test("createHandler() does not give the assets away by their own paths", as
   }
 });
 
+Deno.test("createHandler() gives the bundle and what pages compute with, unless NO_BROWSER is true", async () => {
+  const ask = async (variables: Partial<Env>, path: string) => {
+    const script = new TextEncoder().encode('{ "worker.js": { "bytes": 1 } }');
+    const { env } = makeEnv({
+      bundle: new Map([...files, ["/browser/files.json", script]]),
+      variables,
+    });
+    return await createHandler(modules).fetch(new Request(`https://example.com${path}`), env);
+  };
+  for (const NO_BROWSER of ["false", false]) {
+    const manifest = await ask({ NO_BROWSER }, "/v1/bundle/manifest.json");
+    assert.deepEqual(new Uint8Array(await manifest.arrayBuffer()), files.get(MANIFEST_PATH));
+    const list = await ask({ NO_BROWSER }, "/browser/files.json");
+    assert.deepEqual(await list.json(), { "worker.js": { bytes: 1 } });
+  }
+  for (const NO_BROWSER of ["true", true]) {
+    for (const path of ["/v1/bundle/manifest.json", "/browser/files.json"]) {
+      await assertProblem(await ask({ NO_BROWSER }, path), 404, "not-found");
+    }
+  }
+});
+
 Deno.test("createHandler() answers an error while the assets cannot be read, and tries again", async () => {
   let isBroken = true;
   const { env } = makeEnv({ isBroken: () => isBroken });
@@ -204,6 +226,7 @@ Deno.test("createHandler() is closed when its environment cannot be understood",
     [{ ANSWER_CACHE_TTL: -1 }, /ANSWER_CACHE_TTL/],
     [{ LOG: "all" }, /LOG/],
     [{ MAX_PIXELS: "few" }, /MAX_PIXELS/],
+    [{ NO_BROWSER: "yes" }, /NO_BROWSER/],
   ];
   for (const [variables, says] of cases) {
     const { env } = makeEnv({ variables });

@@ -22,7 +22,7 @@ const COMMAND = {
     bundle: BUNDLE_FLAG,
     backend: BACKEND_FLAG,
     taxonomy: { kind: "string", value: "ID,...", help: "Which taxonomies, instead of all" },
-    method: { kind: "string", value: "NAME", default: "auto", help: "Which method" },
+    method: { kind: "string", value: "NAME", default: "auto", help: "Which method, or all" },
     top: { kind: "integer", min: 1, help: "How many labels of each taxonomy, instead of all" },
     json: { kind: "boolean", help: "Print JSON, one object to a line, in place of tables" },
   },

@@ -13,19 +13,24 @@ import { fileURLToPath } from "node:url";
  */
 export function folderSource(folder: string | URL): BundleSource {
   const location = (folder instanceof URL ? fileURLToPath(folder) : folder).replace(/\/$/, "");
+  const explain = (file: string) => (error: unknown) => {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    if (error instanceof Deno.errors.NotADirectory) return undefined;
+    if (!(error instanceof Deno.errors.NotCapable)) throw error;
+    throw new ClipEError(
+      "invalid-bundle",
+      `Cannot read ${location}/${file}: this process may not. Put the folder below the one that it may read, ` +
+        "or grant it with --allow-read",
+      { cause: error },
+    );
+  };
   return {
     location,
-    read: (file) =>
-      Deno.readFile(`${location}/${file}`).catch((error) => {
-        if (error instanceof Deno.errors.NotFound) return undefined;
-        if (error instanceof Deno.errors.NotADirectory) return undefined;
-        if (!(error instanceof Deno.errors.NotCapable)) throw error;
-        throw new ClipEError(
-          "invalid-bundle",
-          `Cannot read ${location}/${file}: this process may not. Put the folder below the one that it may read, ` +
-            "or grant it with --allow-read",
-          { cause: error },
-        );
-      }),
+    read: (file) => Deno.readFile(`${location}/${file}`).catch(explain(file)),
+    async stream(file, start) {
+      const opened = await Deno.open(`${location}/${file}`).catch(explain(file));
+      if (start > 0) await opened?.seek(start, Deno.SeekMode.Start);
+      return opened?.readable;
+    },
   };
 }

@@ -3,6 +3,7 @@
  */
 
 import type { PageSource } from "../../app/page.ts";
+import { BROWSER_FOLDER } from "./browser_folder.ts";
 import { folderSource } from "./folder_source.ts";
 
 const own = folderSource(new URL("../../page/", import.meta.url));
@@ -14,3 +15,6 @@ export const pageSource: PageSource = {
     return await Deno.readFile(new URL(import.meta.resolve(`swagger-ui-dist/${name}`)));
   },
 };
+
+/** Reads what `deno task page:build` made. */
+export const browserSource: PageSource = folderSource(BROWSER_FOLDER);

@@ -10,6 +10,7 @@ import { createApp, type EdgeApp } from "../../app/app.ts";
 import { createLazyApp } from "../../app/lazy_app.ts";
 import { describeFaults } from "../../fault_notes.ts";
 import { readAppOptions } from "./app_options.ts";
+import { openBrowserMode } from "./browser_mode.ts";
 import { readBackendChoice } from "./choose_backends.ts";
 import { openClassifier } from "./open_classifier.ts";
 import { START_COMMAND } from "./start_command.ts";
@@ -34,7 +35,7 @@ async function open(): Promise<EdgeApp> {
     onError: console.error,
   });
   for (const line of describeFaults(classifier.model)) console.warn(line);
-  return createApp(classifier, appOptions);
+  return createApp(classifier, { ...appOptions, ...await openBrowserMode(values, console.warn) });
 }
 
 const app = createLazyApp(open, console.error);

@@ -7,6 +7,7 @@ import { type AppOptions, createApp } from "../../app/app.ts";
 import type { Classifier } from "../../classifier.ts";
 import { describeFaults } from "../../fault_notes.ts";
 import { readAppOptions } from "./app_options.ts";
+import { openBrowserMode } from "./browser_mode.ts";
 import { readBackendChoice } from "./choose_backends.ts";
 import { fail } from "./fail.ts";
 import { openClassifier } from "./open_classifier.ts";
@@ -73,7 +74,8 @@ if (import.meta.main) {
       const { values } = line;
       const appOptions = await readAppOptions(values, (request) => senders.get(request));
       const classifier = await open(values);
-      const server = serve(classifier, values, appOptions);
+      const browserMode = await openBrowserMode(values, console.warn);
+      const server = serve(classifier, values, { ...appOptions, ...browserMode });
       shutDownOnSignal(server, classifier);
       // Last: whoever reads it may send requests, and signals.
       announce(server, classifier);

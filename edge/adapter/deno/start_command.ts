@@ -122,6 +122,12 @@ export const START_COMMAND = {
       env: "CLIP_E_CACHE_ANSWERS",
       help: "Keep answers in memory for so long, up to 64 MiB of them",
     },
+    noBrowser: {
+      kind: "boolean",
+      env: "CLIP_E_NO_BROWSER",
+      help:
+        "Give no bundle away: the page then computes here alone, and not in its visitors' browsers",
+    },
     log: {
       kind: "string",
       value: "FORMAT",

@@ -3,7 +3,8 @@
  */
 
 import type { BundleSource } from "@clip-e/shared";
-import { readFile } from "node:fs/promises";
+import { open, readFile } from "node:fs/promises";
+import { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
 
 /** What reading says of a file that is not there. */
@@ -20,14 +21,21 @@ export function folderSource(folder: string | URL): BundleSource {
   return {
     location,
     async read(file) {
-      try {
-        return new Uint8Array(await readFile(`${location}/${file}`));
-      } catch (error) {
-        if (error instanceof Error && "code" in error && ABSENT.includes(error.code)) {
-          return undefined;
-        }
-        throw error;
-      }
+      const bytes = await readFile(`${location}/${file}`).catch(refuseUnlessAbsent);
+      return bytes && new Uint8Array(bytes);
+    },
+    async stream(file, start) {
+      const opened = await open(`${location}/${file}`).catch(refuseUnlessAbsent);
+      // Node's own types of streams differ from the web's by name alone.
+      return opened &&
+        Readable.toWeb(opened.createReadStream({ start })) as unknown as ReadableStream<
+          Uint8Array<ArrayBuffer>
+        >;
     },
   };
+}
+
+function refuseUnlessAbsent(error: unknown): undefined {
+  if (error instanceof Error && "code" in error && ABSENT.includes(error.code)) return undefined;
+  throw error;
 }

@@ -20,7 +20,7 @@ export interface RateLimiter {
 
 /** Bindings, variables and secrets. */
 export interface Env {
-  /** Static assets: the page under `page/`, a bundle under `bundle/`. */
+  /** Static assets: the page under `page/`, a bundle under `bundle/`, what pages compute with under `browser/`. */
   readonly ASSETS: Assets;
   /** A bucket that holds the bundle, in place of the static assets. */
   readonly BUNDLE_BUCKET?: Bucket;
@@ -38,6 +38,8 @@ export interface Env {
   readonly RATE_LIMITER?: RateLimiter;
   /** For how many seconds answers are kept in the data centre's cache; none by default. */
   readonly ANSWER_CACHE_TTL?: string | number;
+  /** `true` gives no bundle away: the page then computes in the Worker alone, and not in its visitors' browsers. */
+  readonly NO_BROWSER?: string | boolean;
   /** `requests` writes a line of JSON for each. */
   readonly LOG?: string;
 }
@@ -98,6 +100,17 @@ export function maxPixelsOf({ MAX_PIXELS }: Env, most: number): number {
   const pixels = Number(MAX_PIXELS ?? most);
   if (Number.isSafeInteger(pixels) && pixels > 0) return Math.min(pixels, most);
   throw new TypeError("Cannot serve: MAX_PIXELS must be a whole number above 0");
+}
+
+/**
+ * Whether the page may compute in its visitors' browsers, for which they get the bundle.
+ *
+ * @param env of the Worker
+ * @throws {TypeError} when the value cannot be used: weights that were not to be given away must not be
+ */
+export function isBrowserOn({ NO_BROWSER = false }: Env): boolean {
+  if (["true", "false"].includes(String(NO_BROWSER))) return String(NO_BROWSER) === "false";
+  throw new TypeError("Cannot serve: NO_BROWSER must be true or false, or left out");
 }
 
 const words = (text: string): string[] => text.split(/[\s,]+/).filter((word) => word !== "");

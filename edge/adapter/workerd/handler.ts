@@ -12,10 +12,11 @@ import { decodePicture } from "../../decode/decode_picture.ts";
 import type { PictureType } from "../../decode/picture_header.ts";
 import { describeFaults } from "../../fault_notes.ts";
 import { assetStore } from "./asset_store.ts";
-import { bundleSource, type Env, envOptions, maxPixelsOf } from "./env.ts";
+import { bundleSource, type Env, envOptions, isBrowserOn, maxPixelsOf } from "./env.ts";
 import { type MemoryBudget, memoryBudget } from "./memory_budget.ts";
 import { withOrtModule } from "./ort_module.ts";
-import { readWhole } from "./parted_files.ts";
+import { withKnownLength } from "./known_length.ts";
+import { wholeFiles } from "./parted_files.ts";
 
 export type { Env } from "./env.ts";
 
@@ -51,7 +52,7 @@ export function createHandler(modules: WasmModules): WorkerHandler {
       // All requests wait for the one that opens the bundle, and pictures for those before them: were a request's work dropped
       // in the middle, as the platform may when its caller hangs up, those behind it would wait for ever.
       context?.waitUntil(answer);
-      return await answer;
+      return withKnownLength(await answer);
     },
   };
 }
@@ -64,7 +65,6 @@ async function openApp(modules: WasmModules, env: Env): Promise<EdgeApp> {
   const { maxBytes, maxBytesInFlight } = budget;
   const maxPixels = maxPixelsOf(env, budget.maxPixels);
   const decoders = makeDecoders(modules, budget);
-  const page = assetStore(env.ASSETS, "page/");
   const classifier = await withOrtModule(modules.ort, () =>
     createClassifier({
       ...pin,
@@ -78,7 +78,8 @@ async function openApp(modules: WasmModules, env: Env): Promise<EdgeApp> {
     maxBytes,
     maxBytesInFlight,
     maxQueue: MAX_QUEUE,
-    page: { read: (name) => readWhole(page, name) },
+    page: wholeFiles(assetStore(env.ASSETS, "page/")),
+    ...(isBrowserOn(env) && { bundle, browser: wholeFiles(assetStore(env.ASSETS, "browser/")) }),
     onError: (error) => console.error(error),
   });
 }

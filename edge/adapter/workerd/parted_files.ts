@@ -4,6 +4,7 @@
  */
 
 import { type BundleSource, ClipEError } from "@clip-e/shared";
+import { skipBytes } from "../../http/cut_stream.ts";
 
 /** The list, beside the manifest. */
 export const PARTS_PATH = "parts.json";
@@ -18,8 +19,8 @@ export type PartList = Readonly<
 
 /** A file as a platform gives it. */
 export interface StoredFile {
-  /** Its bytes, to be read once. */
-  readonly body: ReadableStream<Uint8Array> | null;
+  /** Its bytes, to be read once: a byte stream, as platforms give. */
+  readonly body: ReadableStream<Uint8Array<ArrayBuffer>> | null;
   /** All of them. */
   arrayBuffer(): Promise<ArrayBuffer>;
 }
@@ -51,25 +52,35 @@ export function planParts(
  *
  * @param open where they lie
  */
-export function partedFiles(open: Store): Pick<BundleSource, "read"> {
+export function partedFiles(open: Store): Required<Pick<BundleSource, "read" | "stream">> {
   let list: Promise<PartList> | undefined;
+  const findParts = async (path: string) => (await (list ??= readList(open)))[path];
   return {
     async read(path) {
-      list ??= readList(open);
-      const parted = (await list)[path];
+      const parted = await findParts(path);
       if (parted) return await join(open, path, parted);
       return await readWhole(open, path);
+    },
+    async stream(path, start) {
+      const parted = await findParts(path);
+      return await streamParts(open, path, parted?.parts ?? [path], start);
     },
   };
 }
 
 /**
- * Reads a file that lies whole.
+ * Reads files that all lie whole.
  *
- * @param open where it lies
- * @param path of the file
+ * @param open where they lie
  */
-export async function readWhole(
+export function wholeFiles(open: Store): ReturnType<typeof partedFiles> {
+  return {
+    read: (path) => readWhole(open, path),
+    stream: (path, start) => streamParts(open, path, [path], start),
+  };
+}
+
+async function readWhole(
   open: Store,
   path: string,
 ): Promise<Uint8Array<ArrayBuffer> | undefined> {
@@ -91,11 +102,7 @@ async function join(
   const whole = new Uint8Array(bytes);
   let at = 0;
   for (const part of parts) {
-    const file = await open(part);
-    if (!file?.body) {
-      throw new ClipEError("invalid-bundle", `A part of ${path} is missing: ${part}`);
-    }
-    for await (const chunk of file.body) {
+    for await (const chunk of (await openPart(open, path, part)).body) {
       if (at + chunk.length > bytes) throw wrongLength(path, bytes);
       whole.set(chunk, at);
       at += chunk.length;
@@ -103,6 +110,73 @@ async function join(
   }
   if (at !== bytes) throw wrongLength(path, bytes);
   return whole;
+}
+
+/** Passes a file on without holding it. All of its parts but the last are of the same length. */
+async function streamParts(
+  open: Store,
+  path: string,
+  parts: readonly string[],
+  start: number,
+): Promise<FileStream | undefined> {
+  const skipped = parts.length > 1 ? Math.floor(start / MAX_PART_BYTES) : 0;
+  const first = await open(parts[skipped] ?? "");
+  if (!first) return undefined;
+  const body = first.body ?? new Blob().stream();
+  const others = parts.slice(skipped + 1);
+  const stream = others.length === 0 ? body : concatenate(open, path, body, others);
+  return skipBytes(stream, start - skipped * MAX_PART_BYTES);
+}
+
+type FileStream = ReadableStream<Uint8Array<ArrayBuffer>>;
+
+/** How much is taken of a part at once, in bytes: each piece costs its way through JavaScript, and memory. */
+const PIECE = 32 * 1024;
+
+function concatenate(
+  open: Store,
+  path: string,
+  first: FileStream,
+  others: readonly string[],
+): FileStream {
+  const pieces = readParts(open, path, first, others);
+  return new ReadableStream({
+    async pull(controller) {
+      const { value, done } = await pieces.next();
+      if (done) controller.close();
+      else controller.enqueue(value);
+    },
+    cancel: async () => void await pieces.return(undefined),
+  }, { highWaterMark: 0 });
+}
+
+async function* readParts(
+  open: Store,
+  path: string,
+  first: FileStream,
+  others: readonly string[],
+): AsyncGenerator<Uint8Array<ArrayBuffer>, undefined> {
+  yield* readPieces(first);
+  for (const part of others) yield* readPieces((await openPart(open, path, part)).body);
+}
+
+async function* readPieces(body: FileStream): AsyncGenerator<Uint8Array<ArrayBuffer>, undefined> {
+  const reader = body.getReader({ mode: "byob" });
+  try {
+    while (true) {
+      const { value, done } = await reader.read(new Uint8Array(PIECE), { min: PIECE });
+      if (value && value.length > 0) yield value;
+      if (done) return;
+    }
+  } finally {
+    await reader.cancel();
+  }
+}
+
+async function openPart(open: Store, path: string, part: string) {
+  const file = await open(part);
+  if (file?.body) return { body: file.body };
+  throw new ClipEError("invalid-bundle", `A part of ${path} is missing: ${part}`);
 }
 
 function wrongLength(path: string, bytes: number): ClipEError {

@@ -1,9 +1,11 @@
 /**
- * A Worker's static assets: the page under `page/`, a bundle under `bundle/`.
+ * A Worker's static assets: the page under `page/`, a bundle under `bundle/`, what pages compute with under `browser/`.
  */
 
 import type { BundleSource } from "@clip-e/shared";
 import { fileURLToPath } from "node:url";
+import { BROWSER_FILES } from "../../../app/serve_browser.ts";
+import { BROWSER_FOLDER } from "../../deno/browser_folder.ts";
 import { type LaidOutBundle, layOutBundle } from "./lay_out_bundle.ts";
 
 /**
@@ -30,6 +32,7 @@ export async function layOutAssets(
     const source = new URL(import.meta.resolve(`swagger-ui-dist/${name}`));
     await Deno.copyFile(source, `${fresh}/page/${name}`);
   }
+  await copyBrowserFiles(`${fresh}/browser`, hear);
   await remove(out);
   await Deno.rename(fresh, out);
   for (const { file, externalData = [], precision, backends } of laidOut.idle) {
@@ -38,6 +41,21 @@ export async function layOutAssets(
     hear(`Left out ${file.path} (${precision}, for ${backends.join(", ")}): ${size}`);
   }
   return laidOut;
+}
+
+/** What `deno task page:build` made, but for its own notes. */
+async function copyBrowserFiles(to: string, hear: (line: string) => void): Promise<void> {
+  const text = await Deno.readTextFile(`${BROWSER_FOLDER}/${BROWSER_FILES}`).catch((error) => {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  });
+  if (text === undefined) {
+    return hear("Left out what pages compute with: deno task page:build makes it");
+  }
+  await Deno.mkdir(to);
+  for (const name of Object.keys(JSON.parse(text))) {
+    await Deno.copyFile(`${BROWSER_FOLDER}/${name}.gz`, `${to}/${name}.gz`);
+  }
+  await Deno.writeTextFile(`${to}/${BROWSER_FILES}`, text);
 }
 
 async function copyFolder(from: string, to: string): Promise<void> {

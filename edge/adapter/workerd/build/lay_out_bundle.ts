@@ -1,5 +1,5 @@
 /**
- * A bundle as a Worker takes it: checked, without what only other backends run, and large files in parts.
+ * A bundle as a Worker takes it: checked, without what neither it nor a browser runs, and large files in parts.
  */
 
 import {
@@ -25,7 +25,7 @@ export interface LaidOutBundle {
   readonly digest: string;
   /** What it takes in an isolate. */
   readonly budget: MemoryBudget;
-  /** Encoders that were left out, since no Worker runs them. */
+  /** Encoders that were left out, since neither the Worker nor a visitor's browser runs them. */
   readonly idle: readonly ManifestEncoder[];
 }
 
@@ -45,7 +45,8 @@ export async function layOutBundle(
   const bundle = await openBundle(source);
   const { manifest, digest } = bundle;
   const budget = memoryBudget(manifest);
-  const isServed = ({ backends }: ManifestEncoder) => backends.includes("wasm");
+  const isServed = ({ backends }: ManifestEncoder) =>
+    backends.includes("wasm") || backends.includes("webgpu");
   const served = { ...manifest, encoders: manifest.encoders.filter(isServed) };
   for (const file of modelFilesOf(served)) await bundle.readFile(file);
   reportFaults(bundle, hear);

@@ -29,6 +29,12 @@ const MODULES: readonly (readonly [pattern: RegExp, name: string])[] = [
   [/\.js$/, "script"],
 ];
 
+/** Folders of assets whose files are not worth a line each. */
+const FOLDERS: readonly (readonly [folder: string, name: string])[] = [
+  ["page/", "page"],
+  ["browser/", "what pages compute with, packed"],
+];
+
 /**
  * Measures a Worker.
  *
@@ -42,13 +48,16 @@ export async function measureSizes(upload: string, assets: string): Promise<Part
     // Beside the modules lie a source map and a note.
     if (name !== undefined) sizes.push(await measure(`${upload}/${path}`, "upload", name));
   }
-  const page: PartSize[] = [];
+  const folders = FOLDERS.map(([folder, name]) => ({ folder, name, files: [] as PartSize[] }));
   for (const path of await listFiles(assets)) {
     const size = await measure(`${assets}/${path}`, "assets", path);
-    if (path.startsWith("page/")) page.push(size);
-    else sizes.push(size);
+    const folder = folders.find(({ folder }) => path.startsWith(folder));
+    (folder?.files ?? sizes).push(size);
   }
-  return [...sizes, { ...addUp(page), group: "assets", name: "page" }];
+  for (const { name, files } of folders) {
+    if (files.length > 0) sizes.push({ ...addUp(files), group: "assets", name });
+  }
+  return sizes;
 }
 
 /** Adds up parts. */
