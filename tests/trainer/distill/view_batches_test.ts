@@ -1,0 +1,96 @@
+import assert from "node:assert/strict";
+import {
+  CLIP_PREPROCESSING,
+  normalize,
+  pictureFromRows,
+  preprocess,
+  type Preprocessing,
+} from "@clip-e/shared";
+import {
+  SHARD_VIEWS,
+  shardName,
+  ViewBank,
+  writeViews,
+} from "../../../trainer/distill/view_bank.ts";
+import {
+  meanOverRegions,
+  measureFeatures,
+  toPixels,
+  ViewBatches,
+} from "../../../trainer/distill/view_batches.ts";
+import { withFolder } from "../embedding/temporary_folder.ts";
+
+const FORMAT = { size: 8, dimensions: 2, side: 2 };
+const AT_8: Preprocessing = { ...CLIP_PREPROCESSING, resize: 8, crop: 8 };
+
+/** A view whose pixels and features are its number, the second of these in every region another. */
+const makeView = (number: number) =>
+  Promise.resolve({
+    pixels: new Uint8Array(3 * 8 * 8).fill(number),
+    features: Float32Array.of(number, 0, number, 1, number, 2, number, 5),
+  });
+
+const withBank = (test: (bank: ViewBank) => void) =>
+  withFolder(async (folder) => {
+    await writeViews(`${folder}/${shardName(0)}`, FORMAT, SHARD_VIEWS, makeView, "test");
+    const bank = new ViewBank(folder, FORMAT);
+    test(bank);
+    bank.close();
+  });
+
+Deno.test("ViewBatches reads every view once in a pass, in an order of the seed and the pass", () =>
+  withBank((bank) => {
+    const orderOf = (seed: number, pass: number) => {
+      const options = { bank, views: 100, batch: 30, preprocessing: AT_8, seed };
+      const batches = new ViewBatches(options);
+      assert.equal(batches.perPass, 3);
+      return [0, 1, 2].flatMap((i) => {
+        const { features } = batches.read(3 * pass + i);
+        return [...features].filter((_, at) => at % 8 === 0);
+      });
+    };
+    const first = orderOf(1, 0);
+    assert.equal(new Set(first).size, 90);
+    assert.ok(first.every((number) => number < 100));
+    assert.deepEqual(orderOf(1, 0), first);
+    assert.notDeepEqual(orderOf(1, 1), first);
+    assert.notDeepEqual(orderOf(2, 0), first);
+  }));
+
+Deno.test("ViewBatches gives pixels as they are served, and features as the teacher has them", () =>
+  withBank((bank) => {
+    const options = { bank, views: 4, batch: 4, preprocessing: AT_8, seed: 3 };
+    const { pixels, features } = new ViewBatches(options).read(0);
+    for (let i = 0; i < 4; i++) {
+      const [number] = features.subarray(i * 8);
+      const { pixels: bytes, features: own } = bank.read([number]);
+      assert.deepEqual(pixels.slice(i * 192, (i + 1) * 192), normalize(bytes, AT_8));
+      assert.deepEqual(features.slice(i * 8, (i + 1) * 8), own);
+    }
+  }));
+
+Deno.test("toPixels() makes views smaller as preprocessing would", () => {
+  const pixels = Uint8Array.from({ length: 3 * 8 * 8 }, (_, i) => (i * 37) % 256);
+  const preprocessing = { ...AT_8, resize: 4, crop: 4 };
+  assert.deepEqual(
+    toPixels({ pixels, features: new Float32Array() }, 8, preprocessing),
+    preprocess(pictureFromRows(pixels, 8, 8, 3), preprocessing),
+  );
+});
+
+Deno.test("measureFeatures() takes the mean and the deviation of embeddings, not of regions", () =>
+  withBank((bank) => {
+    const { mean, deviation } = measureFeatures(bank, 101);
+    assert.deepEqual([...mean], [50, 2]);
+    // Of 0 to 100, and of a constant, which is not to be divided by.
+    assert.ok(Math.abs(deviation[0] - Math.sqrt((101 ** 2 - 1) / 12)) < 1e-4);
+    assert.equal(deviation[1], Math.fround(1e-3));
+  }));
+
+Deno.test("meanOverRegions() is a view's embedding", () => {
+  const features = Float32Array.of(1, 10, 3, 20);
+  assert.deepEqual(
+    meanOverRegions({ pixels: new Uint8Array(), features }, 2),
+    Float32Array.of(2, 15),
+  );
+});

@@ -1,0 +1,287 @@
+/**
+ * `deno task distill`: a large image encoder and pictures in, a small encoder out that sees as the large one does. The straight
+ * line of distillation: pictures -> views with the teacher's features (kept) -> steps -> ONNX.
+ */
+
+import { sha256 } from "@clip-e/shared";
+import { readCommandLine, UsageError } from "@clip-e/shared/command-line";
+import { join } from "node:path";
+import { AUGMENT } from "./distill/augment.ts";
+import { distillStudent } from "./distill/distill_student.ts";
+import { fillBank, type FilledBank } from "./distill/fill_bank.ts";
+import { openStudent } from "./distill/parse_student.ts";
+import { countNumbers } from "./distill/gradient_graph.ts";
+import type { Student } from "./distill/student.ts";
+import { measureFeatures } from "./distill/view_batches.ts";
+import { studentPreprocessing } from "./distill/view_maker.ts";
+import { writeStudent } from "./distill/write_student.ts";
+import { chooseBackend, openBackend } from "./embedding/choose_backend.ts";
+import { DISTILL_FLAGS, type DistillFlags } from "./distill_options.ts";
+import { readEncoder } from "./embedding/encoder_spec.ts";
+import { openEncoderFile } from "./encoder/encoder_file.ts";
+import { TrainerError } from "./errors.ts";
+import { duration } from "./experiment/plan_words.ts";
+import { fail } from "./fail.ts";
+import { startProgress } from "./progress.ts";
+import { cachePath, userDataset, userPath } from "./user_path.ts";
+
+const COMMAND = {
+  name: "deno task distill",
+  description:
+    "Trains a small image encoder to give the embeddings of a large one. Pictures need no labels. Views of them are made and\n" +
+    "shown to the large one once, and kept; training is saved, too: one that was cut off goes on where it was.",
+  flags: DISTILL_FLAGS,
+} as const;
+
+/** Seconds between saves. */
+const SAVE_EVERY = 60;
+
+/** Steps after which it is known about how long all of them take. */
+const EARLY = 20;
+
+const say = (words: string) => console.error(words);
+
+/** What the command did, as `--json` prints it. */
+interface Summary {
+  /** The file. */
+  readonly out: string;
+  /** Of it. */
+  readonly bytes: number;
+  readonly sha256: string;
+  /** How many numbers were learned. */
+  readonly parameters: number;
+  readonly views: number;
+  readonly steps: number;
+  /** On pictures that are held out. */
+  readonly cosine: number;
+  /** The same without what all embeddings share. */
+  readonly centred: number;
+}
+
+/** What a run is about. */
+async function prepare(options: DistillFlags) {
+  const { teacher, pictures, out } = options;
+  if (teacher === undefined) throw new UsageError("--teacher is needed");
+  if (pictures.length === 0) throw new UsageError("--pictures is needed");
+  if (out === undefined && !options.viewsOnly) throw new UsageError("--out is needed");
+  const spec = await readEncoder(userPath(teacher));
+  say(`Teacher: ${teacher}, ${spec.preprocessingFrom}`);
+  const dimensions = await countDimensions(userPath(teacher));
+  const { earlySize, viewSize } = options;
+  const student = await openStudent(options.student, userPath);
+  if (viewSize !== undefined && viewSize < student.size) {
+    throw new UsageError(`--view-size must be at least ${student.size}, the student's own`);
+  }
+  return {
+    teacher: spec,
+    dimensions,
+    student,
+    ...(earlySize !== undefined && {
+      early: await openStudent(options.student, userPath, earlySize),
+    }),
+  };
+}
+
+type Setup = Awaited<ReturnType<typeof prepare>>;
+
+/** D, which a run tells. */
+async function countDimensions(teacher: string): Promise<number> {
+  const { encoder, goldenEmbedding } = await openEncoderFile(teacher);
+  await encoder.close();
+  return goldenEmbedding.length;
+}
+
+/** Makes the views that are not there yet. */
+async function makeViews(
+  { teacher, dimensions, student }: Setup,
+  options: DistillFlags,
+  signal: AbortSignal,
+): Promise<FilledBank> {
+  const { views, workers, seed, backend, pictures } = options;
+  const progress = startProgress("Views", views);
+  const start = performance.now();
+  let [done, known] = [0, 0];
+  const request = {
+    teacher,
+    dimensions,
+    pictures: pictures.map((spec) => spec.startsWith("tar:") ? userDataset(spec) : userPath(spec)),
+    size: options.viewSize ?? student.size,
+    augment: AUGMENT,
+    seed,
+  };
+  try {
+    return await fillBank(request, cachePath(options.cache, "distill"), {
+      views,
+      backend,
+      ...(workers !== undefined && { workers }),
+      signal,
+      onViews(count, isNew) {
+        done += count;
+        if (!isNew) known += count;
+        progress.set(Math.min(done, views), known);
+        const rate = 1000 * (done - known) / (performance.now() - start);
+        if (isNew) progress.note(`${rate.toFixed(0)} a second`);
+      },
+      onUnreadable: (name, why) => say(`Left out ${name}: ${why}`),
+    });
+  } finally {
+    await progress.stop();
+  }
+}
+
+async function teach(
+  { teacher, student: plan, early: earlyPlan, dimensions }: Setup,
+  { bank, views, heldOut, name }: FilledBank,
+  options: DistillFlags,
+  signal: AbortSignal,
+) {
+  const { batch, passes, learningRate, warmUp, weightDecay, seed, workers } = options;
+  const backendName = await chooseBackend(options.backend);
+  const backend = await openBackend(backendName, workers ?? navigator.hardwareConcurrency);
+  const steps = Math.floor(views / batch) * passes;
+  if (steps === 0) throw new UsageError(`--batch must be at most the ${views} views`);
+  const learning = { batch, passes, learningRate, warmUp, weightDecay, seed };
+  const scale = measureFeatures(bank, views);
+  const student = plan.make(scale);
+  const early = earlyPlan && { student: earlyPlan.make(scale), share: options.early };
+  const learner = [options.student, plan.digest, earlyPlan?.size, early?.share];
+  const preprocessing = studentPreprocessing(teacher.preprocessing, plan.size);
+  const fingerprint = await sha256(
+    new TextEncoder().encode(
+      JSON.stringify([name, views, dimensions, learner, learning]),
+    ),
+  );
+  say(
+    `Student: ${options.student}, ${
+      count(student)
+    } parameters; ${steps} steps of ${batch} views, by ${backendName}`,
+  );
+  const progress = startProgress("Distilling", steps);
+  const clock = startClock(steps);
+  try {
+    const distilled = await distillStudent(
+      {
+        student,
+        ...(early && { early }),
+        preprocessing,
+        bank,
+        views,
+        heldOut,
+        scale,
+      },
+      {
+        ...learning,
+        measureEvery: Math.ceil(steps / options.measurements),
+        saveEvery: SAVE_EVERY,
+      },
+      backend,
+      {
+        checkpoint: join(
+          cachePath(options.cache, "distill"),
+          `student-${fingerprint.slice(0, 16)}.safetensors`,
+        ),
+        fingerprint,
+        signal,
+        onStep(step, loss) {
+          const { first, left } = clock.tick(step);
+          if (step === first + EARLY) say(`Distilling will take about ${left}`);
+          progress.set(step, first);
+          progress.note(`loss ${loss.toFixed(4)}`);
+        },
+        onMeasure({ step, loss, cosine, centred }) {
+          const left = clock.left === undefined ? "" : `, ${clock.left} left`;
+          say(
+            `Step ${step} of ${steps}: loss ${loss.toFixed(4)}, held-out cosine ${
+              cosine.toFixed(4)
+            }, centred ${centred.toFixed(4)}${left}`,
+          );
+        },
+      },
+    );
+    return { ...distilled, parameters: countNumbers(student.parameters) };
+  } finally {
+    await progress.stop();
+  }
+}
+
+function count({ parameters }: Student): string {
+  return `${(countNumbers(parameters) / 1e6).toFixed(2)} million`;
+}
+
+/** Tells how much time is left, by the steps of this run. */
+function startClock(steps: number) {
+  let first: number | undefined;
+  let start = 0;
+  let left: string | undefined;
+  return {
+    /** In words; absent while nothing is known. */
+    get left() {
+      return left;
+    },
+    /** Notes that a step is done. The first is not measured: it may take longer. */
+    tick(step: number) {
+      if (first === undefined) [first, start] = [step, performance.now()];
+      const seconds = (performance.now() - start) / 1000;
+      if (step > first) left = duration(seconds / (step - first) * (steps - step));
+      return { first, left };
+    },
+  };
+}
+
+async function distill(options: DistillFlags, signal: AbortSignal): Promise<void> {
+  const setup = await prepare(options);
+  const filled = await makeViews(setup, options, signal);
+  try {
+    if (options.viewsOnly) return;
+    const { encoder, measurements, parameters } = await teach(setup, filled, options, signal);
+    const out = userPath(options.out ?? "");
+    await writeStudent(
+      out,
+      encoder,
+      studentPreprocessing(setup.teacher.preprocessing, setup.student.size),
+    );
+    const last = measurements[measurements.length - 1];
+    report({
+      out,
+      bytes: encoder.length,
+      sha256: await sha256(encoder),
+      parameters,
+      views: filled.views,
+      steps: last.step,
+      cosine: last.cosine,
+      centred: last.centred,
+    }, options.json);
+  } finally {
+    filled.bank.close();
+  }
+}
+
+function report(summary: Summary, json: boolean): void {
+  if (json) return console.log(JSON.stringify(summary));
+  const { out, bytes, views, steps, cosine, centred } = summary;
+  console.log(
+    `${out}: ${
+      (bytes / 1e6).toFixed(2)
+    } MB, after ${steps} steps on ${views} views. On pictures that are held out its ` +
+      `cosine to the teacher is ${cosine.toFixed(4)}, and ${
+        centred.toFixed(4)
+      } without what all embeddings share`,
+  );
+}
+
+async function main(): Promise<void> {
+  const line = readCommandLine(COMMAND, Deno.args);
+  if ("help" in line) return console.log(line.help);
+  const stop = new AbortController();
+  Deno.addSignalListener("SIGINT", () => {
+    if (stop.signal.aborted) Deno.exit(130);
+    stop.abort(new TrainerError("Stopped. What is done is kept: run it again to go on"));
+  });
+  await distill(line.values, stop.signal);
+}
+
+if (import.meta.main) {
+  await main().catch(fail);
+  // The signal listener would keep the program alive.
+  Deno.exit(0);
+}

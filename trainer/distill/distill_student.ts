@@ -1,0 +1,225 @@
+/**
+ * Distillation: a student takes steps on the views of a bank, is measured now and then on pictures that are held out, and is
+ * saved, so that whatever cuts it off, it goes on where it was.
+ */
+
+import { type Backend, openEncoder } from "@clip-e/edge/encoder";
+import type { Preprocessing } from "@clip-e/shared";
+import { breather } from "../breather.ts";
+import { TrainerError } from "../errors.ts";
+import { cosine } from "../fidelity/cosines.ts";
+import { learningRateAt } from "../fit/schedule.ts";
+import { Random } from "../random.ts";
+import { firstState, takeStep } from "./adam_w.ts";
+import { loadProgress, type Measurement, saveProgress } from "./distill_checkpoint.ts";
+import { exportStudent } from "./export_student.ts";
+import { sizeOf } from "./graph/tape.ts";
+import {
+  buildGradient,
+  countNumbers,
+  GRADIENT_INPUTS,
+  GRADIENT_OUTPUT,
+  layOut,
+} from "./gradient_graph.ts";
+import type { FeatureScale, Student } from "./student.ts";
+import type { ViewBank } from "./view_bank.ts";
+import { meanOverRegions, toPixels, ViewBatches } from "./view_batches.ts";
+
+/** How a student is taught. */
+export interface DistillOptions {
+  /** B. */
+  readonly batch: number;
+  /** How often each view is looked at. */
+  readonly passes: number;
+  /** Of the largest steps; sizes fall to 0 along half a cosine. */
+  readonly learningRate: number;
+  /** The share of all steps over which sizes grow from 0. */
+  readonly warmUp: number;
+  /** Of AdamW, on kernels. */
+  readonly weightDecay: number;
+  /** Decides first weights and the order of views. */
+  readonly seed: number;
+  /** How often the student is measured, in steps. */
+  readonly measureEvery: number;
+  /** After how many seconds it is saved. */
+  readonly saveEvery: number;
+}
+
+/** Who learns from what. */
+export interface Lesson {
+  /** Who learns. */
+  readonly student: Student;
+  /** The same student of smaller pictures, which learns first: it takes less time. */
+  readonly early?: { readonly student: Student; readonly share: number };
+  /** How the student wants pictures. */
+  readonly preprocessing: Preprocessing;
+  /** Views with features. */
+  readonly bank: ViewBank;
+  /** How many there are to learn from. */
+  readonly views: number;
+  /** How many are held out. */
+  readonly heldOut: number;
+  /** Of the features. */
+  readonly scale: FeatureScale;
+}
+
+/** Where the work is saved, and who is told. */
+export interface DistillHooks {
+  /** The file. */
+  readonly checkpoint: string;
+  /** Of everything that the result depends on. */
+  readonly fingerprint: string;
+  /** Told after every step. */
+  readonly onStep?: (step: number, loss: number) => void;
+  /** Told of every measurement, those from before too. */
+  readonly onMeasure?: (measurement: Measurement) => void;
+  /** Stops the work, which is saved then. */
+  readonly signal?: AbortSignal;
+}
+
+/** What came of it. */
+export interface Distilled {
+  /** ONNX. */
+  readonly encoder: Uint8Array<ArrayBuffer>;
+  /** All of them, the last at the end. */
+  readonly measurements: readonly Measurement[];
+}
+
+/**
+ * Teaches a student.
+ *
+ * @param lesson who learns from what
+ * @param options how
+ * @param backend what computes
+ * @param hooks where the work is saved, and who is told
+ * @throws {TrainerError} when the loss is no number any more, or what was saved is of another run
+ */
+export async function distillStudent(
+  lesson: Lesson,
+  options: DistillOptions,
+  backend: Backend,
+  hooks: DistillHooks,
+): Promise<Distilled> {
+  const { student, early, views } = lesson;
+  const { batch, weightDecay, seed } = options;
+  const steps = Math.floor(views / batch) * options.passes;
+  const earlySteps = Math.round(steps * (early?.share ?? 0));
+  const saved = await loadProgress(hooks.checkpoint, hooks.fingerprint);
+  const state = saved?.state ?? firstState(drawParameters(student, seed));
+  let step = saved?.step ?? 0;
+  const measurements = [...saved?.measurements ?? []];
+  measurements.forEach((measurement) => hooks.onMeasure?.(measurement));
+
+  const { learningRate, warmUp } = options;
+  const decaying = countNumbers(student.parameters.filter(({ decays }) => decays));
+  const isEarly = () => early !== undefined && step < earlySteps;
+  let part = await openPart(lesson, isEarly(), options, backend);
+  const write = () => exportStudent(student, state.average, backend);
+  const save = () =>
+    saveProgress(hooks.checkpoint, hooks.fingerprint, { state, step, measurements });
+  const breathe = breather(hooks.signal);
+  let savedAt = performance.now();
+  let losses: number[] = [];
+  try {
+    while (step < steps) {
+      if (part.isEarly && !isEarly()) {
+        await part.close();
+        part = await openPart(lesson, false, options, backend);
+      }
+      const { loss, gradient } = await part.differentiate(state.parameters, step);
+      if (!Number.isFinite(loss)) {
+        throw new TrainerError(
+          `Cannot distill: the loss became ${loss} in step ${step}. Give a lower --learning-rate`,
+        );
+      }
+      const rate = learningRateAt(step, { learningRate, warmUp, steps, schedule: "cosine" });
+      takeStep(state, gradient, { number: step, rate, decay: weightDecay, decaying });
+      step++;
+      losses.push(loss);
+      hooks.onStep?.(step, loss);
+      if (step % options.measureEvery === 0 || step === steps) {
+        const mean = losses.reduce((sum, loss) => sum + loss, 0) / losses.length;
+        const cosines = await heldOutCosines(await write(), lesson, backend);
+        losses = [];
+        measurements.push({ step, loss: mean, ...cosines });
+        hooks.onMeasure?.(measurements[measurements.length - 1]);
+      }
+      if (performance.now() - savedAt > 1000 * options.saveEvery) {
+        await save();
+        savedAt = performance.now();
+      }
+      await breathe();
+    }
+  } finally {
+    await part.close();
+    if (step > (saved?.step ?? 0)) await save();
+  }
+  return { encoder: await write(), measurements };
+}
+
+/** Opens what tells the loss of a batch, and its gradient. */
+async function openPart(
+  { student, early, preprocessing, bank, views, scale }: Lesson,
+  isEarly: boolean,
+  { batch, seed }: DistillOptions,
+  backend: Backend,
+) {
+  const learner = isEarly && early ? early.student : student;
+  const { size } = learner;
+  const { dimensions, side } = bank.format;
+  const count = countNumbers(learner.parameters);
+  const wanted = { ...preprocessing, resize: size, crop: size };
+  const batches = new ViewBatches({ bank, views, batch, preprocessing: wanted, seed });
+  const session = await backend.open(
+    buildGradient(learner, { batch, side, deviation: scale.deviation }),
+  );
+  const floats = (data: Float32Array, dims: readonly number[]) =>
+    ({ type: "float32", data, dims }) as const;
+  return {
+    isEarly,
+    async differentiate(parameters: Float32Array, step: number) {
+      const { pixels, features } = batches.read(step);
+      const { data } = await session.run({
+        [GRADIENT_INPUTS.parameters]: floats(parameters, [count]),
+        [GRADIENT_INPUTS.pixels]: floats(pixels, [batch, 3, size, size]),
+        [GRADIENT_INPUTS.features]: floats(features, [batch, side ** 2, dimensions]),
+      }, GRADIENT_OUTPUT);
+      if (!(data instanceof Float32Array)) throw new TypeError("A gradient must be floats");
+      return { gradient: data, loss: data[count] };
+    },
+    close: () => session.close(),
+  };
+}
+
+/** First numbers, in the order of the vector. */
+function drawParameters({ parameters }: Student, seed: number): Float32Array {
+  const numbers = new Float32Array(countNumbers(parameters));
+  const random = new Random(seed);
+  for (const { parameter: { shape, draw }, at } of layOut(parameters)) {
+    for (let i = 0; i < sizeOf(shape); i++) numbers[at + i] = draw(random, i);
+  }
+  return numbers;
+}
+
+/** How near an encoder is to the teacher on pictures that no step has seen, on average. */
+async function heldOutCosines(
+  bytes: Uint8Array,
+  { bank, heldOut, preprocessing, scale: { mean } }: Lesson,
+  backend: Backend,
+): Promise<Pick<Measurement, "cosine" | "centred">> {
+  const encoder = await openEncoder(bytes, preprocessing.crop, { backend });
+  const centre = (embedding: Float32Array) => embedding.map((x, d) => x - mean[d]);
+  const sums = { cosine: 0, centred: 0 };
+  try {
+    for (let i = 0; i < heldOut; i++) {
+      const view = bank.readHeldOut([i]);
+      const expected = meanOverRegions(view, mean.length);
+      const embedding = await encoder.encode(toPixels(view, bank.format.size, preprocessing));
+      sums.cosine += cosine(embedding, expected);
+      sums.centred += cosine(centre(embedding), centre(expected));
+    }
+    return { cosine: sums.cosine / heldOut, centred: sums.centred / heldOut };
+  } finally {
+    await encoder.close();
+  }
+}

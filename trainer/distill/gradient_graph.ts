@@ -1,0 +1,122 @@
+/**
+ * What a step of training needs to know, as an ONNX graph: what the student makes of a batch, how far that is from the
+ * teacher's features, and the gradient of that. All that is learned is one vector, which goes in; its gradient comes out.
+ */
+
+import { add, mean, multiply, subtract } from "./graph/elementwise.ts";
+import { reshapeOf } from "./graph/matrices.ts";
+import { sizeOf, Tape, type Value } from "./graph/tape.ts";
+import type { Parameter, Student, Values } from "./student.ts";
+
+/** Names of the graph's inputs. */
+export const GRADIENT_INPUTS = {
+  /** `[P]`. */
+  parameters: "parameters",
+  /** `[B, 3, S, S]`, normalised. */
+  pixels: "pixels",
+  /** `[B, R, D]`. */
+  features: "features",
+} as const;
+
+/** The graph's output, `[P + 1]`: the gradient, and the loss. */
+export const GRADIENT_OUTPUT = "gradient";
+
+/** A parameter and its place in the vector. */
+export interface Placed {
+  readonly parameter: Parameter;
+  /** Where its numbers start. */
+  readonly at: number;
+}
+
+/**
+ * Gives parameters their places: those that weight decay makes smaller come first.
+ *
+ * @param parameters of a student
+ */
+export function layOut(parameters: readonly Parameter[]): Placed[] {
+  let at = 0;
+  return parameters.toSorted((a, b) => Number(b.decays) - Number(a.decays)).map((parameter) => {
+    const placed = { parameter, at };
+    at += sizeOf(parameter.shape);
+    return placed;
+  });
+}
+
+/**
+ * P, how many numbers are learned.
+ *
+ * @param parameters of a student
+ */
+export function countNumbers(parameters: readonly Parameter[]): number {
+  return parameters.reduce((sum, { shape }) => sum + sizeOf(shape), 0);
+}
+
+/**
+ * Takes parameters out of their vector.
+ *
+ * @param tape written to
+ * @param vector `[P]`
+ * @param parameters of a student
+ * @returns by name
+ */
+export function takeApart(tape: Tape, vector: Value, parameters: readonly Parameter[]): Values {
+  return Object.fromEntries(
+    layOut(parameters).map(({ parameter: { name, shape }, at }) => {
+      const range = [at, at + sizeOf(shape), 0].map((n) => tape.integers([n]));
+      const part = tape.emit("Slice", [vector, ...range], [sizeOf(shape)]);
+      return [name, reshapeOf(tape, part, shape)];
+    }),
+  );
+}
+
+/** What a step is about. */
+export interface GradientShape {
+  /** B. */
+  readonly batch: number;
+  /** Regions in a row of a picture: R is its square. */
+  readonly side: number;
+  /** `[D]`: what each feature's error is measured by. */
+  readonly deviation: Float32Array;
+}
+
+/**
+ * Builds the graph.
+ *
+ * @param student who learns
+ * @param shape of a step
+ * @returns the bytes of an ONNX model
+ */
+export function buildGradient(student: Student, shape: GradientShape): Uint8Array<ArrayBuffer> {
+  const { batch, side, deviation } = shape;
+  const dimensions = deviation.length;
+  const tape = new Tape("distillation_gradient");
+  const count = countNumbers(student.parameters);
+  const vector = tape.input(GRADIENT_INPUTS.parameters, [count]);
+  const pixels = tape.input(GRADIENT_INPUTS.pixels, [batch, 3, student.size, student.size]);
+  const features = tape.input(GRADIENT_INPUTS.features, [batch, side ** 2, dimensions]);
+
+  const given = takeApart(tape, vector, student.parameters);
+  const learned = Object.values(given).map((parameter) => tape.learn(parameter));
+  const seen = student.embed(tape, student.weights(tape, given), pixels, side);
+  const loss = lossOf(tape, subtract(tape, seen, features), deviation);
+  const flat = [...tape.gradients(loss, learned), loss]
+    .map((value) => reshapeOf(tape, value, [sizeOf(value.shape)]).name);
+  tape.graph.node("Concat", flat, GRADIENT_OUTPUT, { axis: { int: 0 } });
+  tape.graph.output(GRADIENT_OUTPUT, [count + 1]);
+  return tape.graph.toBytes();
+}
+
+/**
+ * The mean square of what the embedding is missed by, and where there are regions, that of theirs, too.
+ *
+ * @param tape written to
+ * @param error `[B, R, D]`
+ * @param deviation `[D]`: what each feature's error is measured by
+ */
+export function lossOf(tape: Tape, error: Value, deviation: Float32Array): Value {
+  const unit = tape.constant([deviation.length], deviation.map((x) => 1 / x));
+  const meanSquare = (x: Value) => mean(tape, multiply(tape, x, x), [0, 1, 2]);
+  const standardised = multiply(tape, error, unit);
+  const whole = meanSquare(mean(tape, standardised, [1]));
+  return error.shape[1] === 1 ? whole : add(tape, whole, meanSquare(standardised));
+}
