@@ -79,13 +79,17 @@ function engineOf(classifier) {
 
 /**
  * @param {unknown} error
- * @param {boolean} mayPass whether another try may do better; where nobody foresaw the error it may
+ * @param {boolean} isOpening whether the model was being opened: another try may then do better, as
+ *   it may where nobody foresaw the error
  * @returns {Problem}
  */
-function toProblem(error, mayPass) {
+function toProblem(error, isOpening) {
   if (error instanceof Error && "code" in error && typeof error.code === "string") {
     const { message, code } = error;
-    return new Problem(message, { code, mayPass: mayPass || code === "internal" });
+    return new Problem(
+      isOpening ? `The model cannot be opened in this browser. ${message}` : message,
+      { code, mayPass: isOpening || code === "internal" },
+    );
   }
   // Browsers say each in its own words that a script could not be loaded.
   console.warn(error);

@@ -9,7 +9,6 @@
  */
 
 import { part } from "./element.js";
-import { say } from "./say.js";
 
 /**
  * The part of the standard that is used here, which the compiler's own library lacks.
@@ -43,9 +42,9 @@ export async function offerCamera(add) {
   /** @type {MediaStreamTrack | undefined} */
   let track;
   open.addEventListener("click", () => {
-    message.textContent = "Waiting for the camera …";
     take.disabled = true;
     dialog.showModal();
+    tell("Waiting for the camera …");
     start();
   });
   take.addEventListener("click", photograph);
@@ -95,10 +94,13 @@ export async function offerCamera(add) {
   }
 }
 
-/** @param {string} line */
+/**
+ * Says a sentence in the dialog: while that is open, nothing behind it is heard.
+ *
+ * @param {string} line
+ */
 function tell(line) {
   message.textContent = line;
-  if (line) say(line);
 }
 
 /** @param {unknown} error */

@@ -43,7 +43,8 @@ import { Problem } from "./problem.js";
  * @param {File} file
  * @throws {Problem}
  */
-export function refuseOthers({ type }) {
+export function refuseOthers({ type, size }) {
+  if (size === 0) throw new Problem("This file is empty.", { mayPass: false });
   if (type === "" || type.startsWith("image/")) return;
   throw new Problem(`This file is no picture (${type}). Try a JPEG, PNG or WebP.`, {
     mayPass: false,

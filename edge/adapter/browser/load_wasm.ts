@@ -38,19 +38,22 @@ export function wasmLoader(options: WasmLoaderOptions = {}): LoadWasm {
     if (url === undefined) {
       throw new ClipEError("internal", `Cannot load ${path}: wasmPaths says nothing of ${name}`);
     }
-    const refuse = (why: string, cause?: unknown) => {
+    const fail = (why: string, mend: string, cause?: unknown) => {
       const place = showUrl(new URL(url));
-      const mend = "Serve the file there, or say by wasmPaths where it is";
       return new ClipEError("internal", `Cannot load ${place}: ${why}. ${mend}`, { cause });
     };
+    const refuse = (why: string) =>
+      fail(why, "Serve the file there, or say by wasmPaths where it is");
+    const interrupt = (why: string, cause: unknown) =>
+      fail(why, "Check the connection, then try again", cause);
     const response = await fetch(url, { signal: signal ?? null }).catch((cause) => {
-      throw refuse("it cannot be fetched", cause);
+      throw interrupt("it cannot be fetched", cause);
     });
     if (!response.ok) throw refuse(`the server answered ${response.status}`);
     const report = (bytes: number, total = plainLength(response)) =>
       onProgress({ path, bytes, ...(total !== undefined && { total }), isCached: false });
     const file = await readBody(response, report).catch((cause) => {
-      throw refuse("it broke off", cause);
+      throw interrupt("the download broke off", cause);
     });
     // Many hosts answer a page where there is no file.
     if (!isWasm(file)) throw refuse("what is there is no WebAssembly");
