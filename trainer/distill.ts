@@ -7,9 +7,10 @@ import { sha256 } from "@clip-e/shared";
 import { readCommandLine, UsageError } from "@clip-e/shared/command-line";
 import { join } from "node:path";
 import { AUGMENT } from "./distill/augment.ts";
+import { cutOnce } from "./distill/cut/cut_once.ts";
 import { distillStudent } from "./distill/distill_student.ts";
 import { fillBank, type FilledBank } from "./distill/fill_bank.ts";
-import { openStudent } from "./distill/parse_student.ts";
+import { nameTeacher, openStudent } from "./distill/parse_student.ts";
 import { countNumbers } from "./distill/gradient_graph.ts";
 import type { Student } from "./distill/student.ts";
 import { measureFeatures } from "./distill/view_batches.ts";
@@ -68,7 +69,8 @@ async function prepare(options: DistillFlags) {
   say(`Teacher: ${teacher}, ${spec.preprocessingFrom}`);
   const dimensions = await countDimensions(userPath(teacher));
   const { earlySize, viewSize } = options;
-  const student = await openStudent(options.student, userPath);
+  const named = nameTeacher(options.student, teacher);
+  const student = await openStudent(named, userPath);
   if (viewSize !== undefined && viewSize < student.size) {
     throw new UsageError(`--view-size must be at least ${student.size}, the student's own`);
   }
@@ -77,7 +79,7 @@ async function prepare(options: DistillFlags) {
     dimensions,
     student,
     ...(earlySize !== undefined && {
-      early: await openStudent(options.student, userPath, earlySize),
+      early: await openStudent(named, userPath, earlySize),
     }),
   };
 }
@@ -142,8 +144,11 @@ async function teach(
   if (steps === 0) throw new UsageError(`--batch must be at most the ${views} views`);
   const learning = { batch, passes, learningRate, warmUp, weightDecay, seed };
   const scale = measureFeatures(bank, views);
-  const student = plan.make(scale);
-  const early = earlyPlan && { student: earlyPlan.make(scale), share: options.early };
+  const cache = cachePath(options.cache, "distill");
+  const { preprocessing: wanted } = teacher;
+  const cut = cutOnce({ cache, bank, views, name, preprocessing: wanted, backend, say });
+  const student = await plan.make(scale, cut);
+  const early = earlyPlan && { student: await earlyPlan.make(scale, cut), share: options.early };
   const learner = [options.student, plan.digest, earlyPlan?.size, early?.share];
   const preprocessing = studentPreprocessing(teacher.preprocessing, plan.size);
   const fingerprint = await sha256(
@@ -177,7 +182,7 @@ async function teach(
       backend,
       {
         checkpoint: join(
-          cachePath(options.cache, "distill"),
+          cache,
           `student-${fingerprint.slice(0, 16)}.safetensors`,
         ),
         fingerprint,

@@ -5,6 +5,7 @@
 import { TrainerError } from "../errors.ts";
 import { sha256 } from "@clip-e/shared";
 import { convStudent } from "./conv_student.ts";
+import type { Cut } from "./cut/cut_once.ts";
 import { readOnnxLayers } from "./onnx_layers.ts";
 import { onnxStudent } from "./onnx_student.ts";
 import type { FeatureScale, Student } from "./student.ts";
@@ -19,7 +20,8 @@ export const STUDENTS: Readonly<Record<string, string>> = {
 
 /** What the forms are, for help and errors. */
 export const STUDENT_FORMS =
-  "conv:SIZE:STEM:WIDTHxDEPTH,...:TOP, vit:SIZE:PATCH:WIDTHxDEPTH:HEADS or onnx:FILE@SIZE";
+  "conv:SIZE:STEM:WIDTHxDEPTH,...:TOP, vit:SIZE:PATCH:WIDTHxDEPTH:HEADS, " +
+  "onnx:FILE@SIZE[:KEEP] (a trained network, of whose work the share KEEP is left) or inherit:SIZE[:KEEP] (the teacher's own)";
 
 /** A student that is only waiting to know its teacher. */
 export interface StudentPlan {
@@ -27,11 +29,26 @@ export interface StudentPlan {
   readonly size: number;
   /** What it depends on besides its name. */
   readonly digest: string;
-  /** Makes it. */
-  make(scale: FeatureScale): Student;
+  /**
+   * Makes it.
+   *
+   * @param scale of the teacher's features
+   * @param cut makes a trained network smaller, if it is to be
+   */
+  make(scale: FeatureScale, cut: Cut): Promise<Student>;
 }
 
-const ONNX = /^onnx:(.+)@(\d+)$/s;
+const ONNX = /^onnx:(.+)@(\d+)(?::(0?\.\d+|1))?$/s;
+
+/**
+ * Names the teacher where a student inherits from it.
+ *
+ * @param spec of a student
+ * @param teacher its file
+ */
+export function nameTeacher(spec: string, teacher: string): string {
+  return spec.replace(/^inherit:(?=\d)/, () => `onnx:${teacher}@`);
+}
 
 /**
  * Opens a student.
@@ -46,19 +63,27 @@ export async function openStudent(
   resolve: (path: string) => string,
   smaller?: number,
 ): Promise<StudentPlan> {
-  const [, path, own] = ONNX.exec(spec) ?? [];
+  const [, path, own, share = "1"] = ONNX.exec(spec) ?? [];
   if (path === undefined) {
     const make = (scale: FeatureScale) => parseStudent(spec, scale, smaller);
     const { size } = make({ mean: new Float32Array(1), deviation: Float32Array.of(1) });
-    return { size, digest: "", make };
+    return { size, digest: "", make: (scale) => Promise.resolve(make(scale)) };
   }
   const bytes = await Deno.readFile(resolve(path)).catch((cause) => {
     throw new TrainerError(`Cannot read the student ${path}: ${cause.message}`, { cause });
   });
   const size = smaller ?? Number(own);
+  const keep = Number(share);
   const network = await readOnnxLayers(bytes, size, path);
-  const make = (scale: FeatureScale) => onnxStudent(network, size, scale);
-  return { size, digest: await sha256(bytes), make };
+  return {
+    size,
+    digest: await sha256(bytes),
+    async make(scale, cut) {
+      if (keep === 1) return onnxStudent(network, size, scale);
+      const rest = await cut({ bytes, name: path, size: Number(own), keep });
+      return onnxStudent(await readOnnxLayers(rest, size, path), size, scale);
+    },
+  };
 }
 
 /**

@@ -8,7 +8,7 @@ import { exportStudent } from "../../../trainer/distill/export_student.ts";
 import { countNumbers, layOut } from "../../../trainer/distill/gradient_graph.ts";
 import { sizeOf } from "../../../trainer/distill/graph/tape.ts";
 import { readOnnxLayers } from "../../../trainer/distill/onnx_layers.ts";
-import { openStudent } from "../../../trainer/distill/parse_student.ts";
+import { nameTeacher, openStudent } from "../../../trainer/distill/parse_student.ts";
 import type { FeatureScale, Student } from "../../../trainer/distill/student.ts";
 import { OnnxGraph } from "../../../trainer/encoder/onnx_graph.ts";
 import { TrainerError } from "../../../trainer/errors.ts";
@@ -118,6 +118,8 @@ async function encode(bytes: Uint8Array, size: number): Promise<Float32Array> {
   }
 }
 
+const uncut = () => Promise.reject(new Error("It is not to be cut"));
+
 /** Opens a network that lies in a file. */
 const open = (folder: string, bytes: Uint8Array, size: number) =>
   Deno.writeFile(`${folder}/network.onnx`, bytes)
@@ -130,7 +132,7 @@ for (const size of [SIZE, 9]) {
       const { make, size: own } = await open(folder, bytes, size);
       assert.equal(own, size);
       const [actual, expected] = [
-        await encode(await exportFirst(make(scaleOf(CHANNELS))), size),
+        await encode(await exportFirst(await make(scaleOf(CHANNELS), uncut)), size),
         await encode(bytes, size),
       ];
       expected.forEach((x, i) =>
@@ -142,11 +144,12 @@ for (const size of [SIZE, 9]) {
 Deno.test("openStudent() has a network that was made for one size see another", () =>
   withFolder(async (folder) => {
     const { make } = await open(folder, buildNetwork({ size: 32 }), SIZE);
-    const seen = await encode(await exportFirst(make(scaleOf(CHANNELS))), SIZE);
+    const other = await open(folder, buildNetwork(), SIZE);
+    const seen = await encode(await exportFirst(await make(scaleOf(CHANNELS), uncut)), SIZE);
     assert.deepEqual(
       seen,
       await encode(
-        await exportFirst((await open(folder, buildNetwork(), SIZE)).make(scaleOf(CHANNELS))),
+        await exportFirst(await other.make(scaleOf(CHANNELS), uncut)),
         SIZE,
       ),
     );
@@ -155,10 +158,37 @@ Deno.test("openStudent() has a network that was made for one size see another", 
 Deno.test("openStudent() puts a dense layer behind a network that makes other numbers", () =>
   withFolder(async (folder) => {
     const { make } = await open(folder, buildNetwork(), SIZE);
-    const student = make(scaleOf(10));
+    const student = await make(scaleOf(10), uncut);
     assert.deepEqual(student.parameters.at(-2)?.shape, [CHANNELS, 10]);
     assert.equal((await encode(await exportFirst(student), SIZE)).length, 10);
   }));
+
+Deno.test("openStudent() has a network cut for its own size, and reads what is left", () =>
+  withFolder(async (folder) => {
+    await Deno.writeFile(`${folder}/network.onnx`, buildNetwork({ size: 32 }));
+    const rest = buildNetwork();
+    const resolve = (path: string) => `${folder}/${path}`;
+    for (const smaller of [undefined, 6]) {
+      const plan = await openStudent(`onnx:network.onnx@${SIZE}:0.7`, resolve, smaller);
+      const student = await plan.make(scaleOf(CHANNELS), ({ name, size, keep }) => {
+        assert.deepEqual([name, size, keep], ["network.onnx", SIZE, 0.7]);
+        return Promise.resolve(rest);
+      });
+      const size = smaller ?? SIZE;
+      assert.equal(student.size, size);
+      const [actual, expected] = [
+        await encode(await exportFirst(student), size),
+        await encode(rest, size),
+      ];
+      expected.forEach((x, i) => assert.ok(Math.abs(x - actual[i]) < 1e-5));
+    }
+  }));
+
+Deno.test("nameTeacher() has students inherit from the teacher", () => {
+  assert.equal(nameTeacher("inherit:128:0.7", "a/b.onnx"), "onnx:a/b.onnx@128:0.7");
+  assert.equal(nameTeacher("inherit:96", "$&.onnx"), "onnx:$&.onnx@96");
+  assert.equal(nameTeacher("conv-tiny", "a.onnx"), "conv-tiny");
+});
 
 Deno.test("openStudent() tells networks apart by their bytes", () =>
   withFolder(async (folder) => {
