@@ -4,7 +4,7 @@
  * `auto` takes it.
  */
 
-import "../../edge/adapter/browser/worker.ts";
+import "../../../edge/adapter/browser/worker.ts";
 
 const request = GPUAdapter.prototype.requestDevice;
 let device: GPUDevice | undefined;

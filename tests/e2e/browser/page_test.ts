@@ -4,10 +4,10 @@
 
 import assert from "node:assert/strict";
 import type { Locator } from "playwright-core";
-import { readPicture } from "../golden_file.ts";
-import { classifyOverHttp } from "./classify_over_http.ts";
-import { pick, pickable } from "./page/page_use.ts";
-import { bundle, ignore, setStage } from "./page/page_stage.ts";
+import { readPicture } from "../../golden_file.ts";
+import { classifyOverHttp } from "../classify_over_http.ts";
+import { pick, pickable } from "./page_use.ts";
+import { bundle, ignore, setStage } from "./page_stage.ts";
 
 const stage = setStage();
 

@@ -4,13 +4,13 @@
 
 import assert from "node:assert/strict";
 import type { Browser } from "playwright-core";
-import type * as edge from "../../edge/adapter/browser/mod.ts";
-import { readPicture } from "../golden_file.ts";
-import { makeSyntheticBundle } from "../synthetic_bundle.ts";
-import { makeTowerBundle } from "../tower_bundle.ts";
-import { type BrowserHost, startBrowserHost } from "./browser_host.ts";
-import { bundleScripts } from "./bundle_scripts.ts";
-import { isChromiumMissing, launchChromium } from "./chromium.ts";
+import type * as edge from "../../../edge/adapter/browser/mod.ts";
+import { readPicture } from "../../golden_file.ts";
+import { makeSyntheticBundle } from "../../synthetic_bundle.ts";
+import { makeTowerBundle } from "../../tower_bundle.ts";
+import { type BrowserHost, startBrowserHost } from "../browser_host.ts";
+import { bundleScripts } from "../bundle_scripts.ts";
+import { isChromiumMissing, launchChromium } from "../chromium.ts";
 
 const ignore = await isChromiumMissing();
 const WASM = "ort-wasm-simd-threaded.wasm";
@@ -23,7 +23,7 @@ let wasm: Findings;
 Deno.test.beforeAll(async () => {
   if (ignore) return;
   const { files: withoutGpu } = await makeSyntheticBundle();
-  const others = await bundleScripts({ "gpu_worker.js": "tests/e2e/webgpu_worker.ts" });
+  const others = await bundleScripts({ "gpu_worker.js": "tests/e2e/browser/webgpu_worker.ts" });
   for (const [path, bytes] of withoutGpu) others.set(`for_wasm/${path}`, bytes);
   const pictures = new Map([["storm.jpg", await readPicture("storm.jpg")]]);
   host = await startBrowserHost(await makeTowerBundle(), pictures, others);

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import type { Browser, Page } from "playwright-core";
-import type * as edge from "../../edge/adapter/browser/mod.ts";
-import { createClassifier } from "../../edge/classifier.ts";
-import { cutAfter, type Fault, partOf, withServer } from "../edge/faulty_server.ts";
-import { readPicture } from "../golden_file.ts";
-import { makeSyntheticBundle } from "../synthetic_bundle.ts";
-import { type BrowserHost, startBrowserHost } from "./browser_host.ts";
-import { CHROMIUM, isChromiumMissing, launchChromium } from "./chromium.ts";
+import type * as edge from "../../../edge/adapter/browser/mod.ts";
+import { createClassifier } from "../../../edge/classifier.ts";
+import { cutAfter, type Fault, partOf, withServer } from "../../edge/faulty_server.ts";
+import { readPicture } from "../../golden_file.ts";
+import { makeSyntheticBundle } from "../../synthetic_bundle.ts";
+import { type BrowserHost, startBrowserHost } from "../browser_host.ts";
+import { CHROMIUM, isChromiumMissing, launchChromium } from "../chromium.ts";
 
 const ignore = await isChromiumMissing();
 if (ignore) {
