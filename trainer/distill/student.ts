@@ -68,8 +68,8 @@ export interface Student {
  */
 export function meanOfPlaces(tape: Tape, places: Value, side: number): Value {
   const [batch, channels, height, width] = places.shape;
+  if (side === 1) return reshape(tape, mean(tape, places, [2, 3]), [batch, 1, channels]);
   const flat = reshape(tape, places, [batch, channels, height * width]);
-  if (side === 1) return transpose(tape, mean(tape, flat, [2]), [0, 2, 1]);
   const shares = regionWeights(height, width, side);
   const means = matmul(tape, flat, tape.constant([height * width, side ** 2], shares));
   return transpose(tape, means, [0, 2, 1]);

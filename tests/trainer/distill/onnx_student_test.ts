@@ -190,6 +190,15 @@ Deno.test("nameTeacher() has students inherit from the teacher", () => {
   assert.equal(nameTeacher("conv-tiny", "a.onnx"), "conv-tiny");
 });
 
+Deno.test("openStudent() reads what it wrote, to be taught further", () =>
+  withFolder(async (folder) => {
+    const { make } = await open(folder, buildNetwork(), SIZE);
+    const written = await exportFirst(await make(scaleOf(CHANNELS), uncut));
+    const again = await open(folder, written, SIZE);
+    const rewritten = await exportFirst(await again.make(scaleOf(CHANNELS), uncut));
+    assert.deepEqual(await encode(rewritten, SIZE), await encode(written, SIZE));
+  }));
+
 Deno.test("openStudent() tells networks apart by their bytes", () =>
   withFolder(async (folder) => {
     const first = await open(folder, buildNetwork(), SIZE);
