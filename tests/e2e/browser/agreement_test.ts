@@ -13,7 +13,7 @@ import { ignore, setStage } from "./page_stage.ts";
 /** A real photograph lies in a folder `shared` beside the checkout; without it a drawn one has to do. */
 const PHOTOGRAPH = new URL("../../../../shared/data/oasis/images/dog-6.jpg", import.meta.url);
 
-const stage = setStage({ servers: [{ tiny: true }, {}] });
+const stage = setStage({ servers: [{ embedded: true }, {}] });
 
 async function photograph(name: string): Promise<PickedFile> {
   const bytes = await Deno.readFile(PHOTOGRAPH).catch(() => readPicture("storm.jpg"));

@@ -11,7 +11,7 @@ import { chooseBrowser, doneCard, note, pick, pickable, readJson } from "./page_
 import { bundle, ignore, setStage } from "./page_stage.ts";
 import { startRecordingProxy } from "./recording_proxy.ts";
 
-const stage = setStage({ servers: [{}, { tiny: true }] });
+const stage = setStage({ servers: [{}, { embedded: true }] });
 
 const RUNTIME = "ort-wasm-simd-threaded.wasm";
 const BUNDLE_FILES = [...bundle.files.keys()].filter((path) => path !== MANIFEST_PATH).sort();

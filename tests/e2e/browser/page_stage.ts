@@ -30,7 +30,7 @@ export interface StageOptions {
 /** One server. */
 export interface ServerOptions {
   /** Whether it serves the bundle that the project brings. */
-  readonly tiny?: boolean;
+  readonly embedded?: boolean;
   /** Tokens, one of which a caller has to know. */
   readonly tokens?: readonly string[];
 }
@@ -82,13 +82,13 @@ export function setStage({ servers: wanted = [{}], flags = [] }: StageOptions = 
     await writeBundleFiles(bundle.files, folder.url);
     const [launched, ...started] = await Promise.all([
       launchChromium(flags),
-      ...wanted.map(async ({ tiny, tokens }, i) => {
+      ...wanted.map(async ({ embedded, tokens }, i) => {
         const args = ["--workers", "1"];
         if (tokens) {
           await Deno.writeTextFile(new URL(`tokens_${i}`, folder.url), tokens.join("\n"));
           args.push("--tokens-file", `${folder.path}/tokens_${i}`);
         }
-        return await startServer(tiny ? undefined : folder.path, ...args);
+        return await startServer(embedded ? undefined : folder.path, ...args);
       }),
     ]);
     browser = launched;
