@@ -19,7 +19,7 @@ const Problem = z.object({
 }).openapi("Problem", { description: "RFC 9457 problem details" });
 
 const Model = z.object({
-  name: z.string().openapi({ example: "tiny" }),
+  name: z.string().openapi({ example: "nano" }),
   bundle: z.string().openapi({
     description: "Digest of the bundle's manifest",
     example: "sha256:9f86d0…",

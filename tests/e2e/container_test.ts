@@ -65,7 +65,7 @@ Deno.test("the container's command serves with its permissions, and its health c
       `http://127.0.0.1:${port}`,
       await readPicture("small.jpg"),
     );
-    assert.equal(model.name, "tiny");
+    assert.equal(model.name, "nano");
     assert.equal(await isHealthy(port), 0);
   } finally {
     server.kill("SIGTERM");

@@ -82,7 +82,7 @@ async function withoutWorkers(use: (entry: string) => Promise<void>): Promise<vo
 }
 
 async function checkAnswers(server: ServeProcess): Promise<void> {
-  const library = await createClassifier({ bundle: folderSource("fixtures/bundles/tiny") });
+  const library = await createClassifier({ bundle: folderSource("fixtures/bundles/nano") });
   try {
     assert.equal(await fetch(`${server.url}/healthz`).then((answer) => answer.text()), "ok");
     const answers = await Promise.all(

@@ -68,7 +68,7 @@ Deno.test("deno task start serves the bundle that the project brings when it is 
     const ready = await readAnswer(await fetch(`${embedded.url}/readyz`), SCHEMAS.ReadyAnswer);
     assert.deepEqual(ready, { status: "ready", faults: [] });
     const { model, predictions } = await classifyOverHttp(embedded.url, storm);
-    assert.equal(model.name, "tiny");
+    assert.equal(model.name, "nano");
     assert.ok(predictions.length > 0);
   } finally {
     await embedded.stop();

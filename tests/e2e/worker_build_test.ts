@@ -43,7 +43,7 @@ Deno.test({
     const { code, stdout, stderr } = await runTask("worker:build", ["--json"]);
     assert.equal(code, 0, stderr);
     const { name, digest, sizes, totals, budget } = JSON.parse(stdout);
-    assert.equal(name, "tiny");
+    assert.equal(name, "nano");
     assert.match(digest, /^sha256:[0-9a-f]{64}$/);
     const names = sizes.map(({ name }: { name: string }) => name);
     for (const part of ["ONNX Runtime", "JPEG", "PNG", "WebP", "script", "bundle/manifest.json"]) {

@@ -31,7 +31,7 @@ export const BUNDLE_FLAG = {
  * @returns an absolute path; without a value, that of the bundle which the project carries
  */
 export function bundleFolder(given: string | undefined): string {
-  return given === undefined ? projectPath("fixtures/bundles/tiny") : userPath(given);
+  return given === undefined ? projectPath("fixtures/bundles/nano") : userPath(given);
 }
 
 /**
