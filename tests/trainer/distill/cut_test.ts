@@ -153,6 +153,30 @@ Deno.test("cutEncoder() cuts as much as it is asked to, and leaves each block tw
   assert.equal(await widthOf(await cut(bytes, 0.01)), 2);
 });
 
+Deno.test("cutEncoder() cuts on both sides of a layer that reads one group and makes the next", async () => {
+  const around = { pads: [1, 1, 1, 1] };
+  const network: OnnxLayers = {
+    input: "pixels",
+    layers: [
+      convolution("stem", "pixels", [WIDE, 3, 1, 1]),
+      convolution("each", "stem", [WIDE, 1, 3, 3], around),
+      convolution("between", "each", [WIDE, WIDE, 1, 1]),
+      convolution("each2", "between", [WIDE, 1, 3, 3], around),
+      convolution("top", "each2", [DIMENSIONS, WIDE, 1, 1]),
+    ],
+    map: "top",
+  };
+  const bytes = await cut(writeLayers(network, SIZE), 0.5);
+  const { layers } = await readOnnxLayers(bytes, SIZE, "net.onnx");
+  const [stem, each, between, each2, top] = layers.map((layer) =>
+    layer.kind === "convolution" ? layer.kernel.shape : []
+  );
+  assert.deepEqual([stem[0], each2[0]], [each[0], top[1]]);
+  assert.deepEqual(between, [each2[0], each[0], 1, 1]);
+  assert.ok(stem[0] + each2[0] <= WIDE);
+  assert.equal((await embed(bytes, drawPictures(1, 3))).length, DIMENSIONS);
+});
+
 Deno.test("cutEncoder() refuses a network without blocks to cut", async () => {
   const stem = convolution("stem", "pixels", [DIMENSIONS, 3, 3, 3]);
   const bytes = writeLayers({ input: "pixels", layers: [stem], map: "stem" }, SIZE);

@@ -36,10 +36,9 @@ export function cutLayers(
     const cut = choice.reduce((a, b) => b.least.price < a.least.price ? b : a);
     cut.remove(cut.least.channel);
   }
-  const changed = new Map<string, OnnxLayer>(
-    cuts.flatMap((cut) => cut.layers().map((layer) => [layer.name, layer])),
-  );
-  return { ...network, layers: network.layers.map((layer) => changed.get(layer.name) ?? layer) };
+  // In the order of the network: what reads one group may make the next one.
+  const layers = cuts.reduce((layers, cut) => cut.applyTo(layers), network.layers);
+  return { ...network, layers };
 }
 
 /** A group of which channels go. */
@@ -109,23 +108,23 @@ class Cut {
     }
   }
 
-  /** Its layers as they are now. */
-  layers(): OnnxConvolution[] {
+  /** Layers without what was removed; the reader must still make all that it did. */
+  applyTo(layers: readonly OnnxLayer[]): readonly OnnxLayer[] {
     const { maker, depthwise, reader } = this.#group;
     const kept = [...this.#stay];
+    const own = new Set([maker, ...depthwise].map(({ name }) => name));
     const [units] = reader.kernel.shape;
     const data = Float32Array.from(
       { length: units * kept.length },
       (_, i) => this.#at(Math.floor(i / kept.length), kept[i % kept.length]),
     );
-    return [
-      ...[maker, ...depthwise].map((layer) => pickUnits(layer, kept)),
-      {
-        ...reader,
-        kernel: { shape: [units, kept.length, 1, 1], data },
-        bias: Float32Array.from(this.#bias),
-      },
-    ];
+    const kernel = { shape: [units, kept.length, 1, 1], data };
+    const bias = Float32Array.from(this.#bias);
+    return layers.map((layer) => {
+      if (layer.kind !== "convolution") return layer;
+      if (layer.name === reader.name) return { ...layer, kernel, bias };
+      return own.has(layer.name) ? pickUnits(layer, kept) : layer;
+    });
   }
 
   #at(unit: number, channel: number): number {
