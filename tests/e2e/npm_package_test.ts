@@ -60,7 +60,7 @@ async function assertSameScores(project: NodeProject): Promise<void> {
   const example = new URL("examples/node/classify.mjs", ROOT);
   await Deno.copyFile(example, `${project.folder}/classify.mjs`);
   const { code, stdout, stderr } = await runTask("classify", [
-    ...["--json", "--backend", "wasm"],
+    ...["--json", "--backend", "wasm", "--bundle", TINY],
     ...PICTURES,
   ]);
   assert.equal(code, 0, stderr);
