@@ -6,6 +6,7 @@ import { createClassifier } from "@clip-e/edge";
 import { folderSource } from "@clip-e/edge/deno";
 import { type Manifest, TAXONOMIES } from "@clip-e/shared";
 import assert from "node:assert/strict";
+import { buildPage } from "../e2e/build_page.ts";
 import { CLIP_SHAPES, makeTextTower, makeVisionTower } from "../clip_towers.ts";
 import { readPicture } from "../golden_file.ts";
 import { makeSyntheticClip } from "../synthetic_clip.ts";
@@ -182,6 +183,7 @@ Deno.test("worker:assets leaves out what neither a Worker nor a browser runs, an
   await Deno.writeTextFile(path, JSON.stringify({ ...manifest, encoders }));
   // What is not copied is not even looked at.
   await Deno.remove(`${bundle}/float16/encoder.onnx`);
+  await buildPage();
   const { code, stdout, stderr } = await runTask("worker:assets", ["--bundle", bundle]);
   assert.equal(code, 0, stderr);
   assert.match(
