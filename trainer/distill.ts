@@ -8,6 +8,7 @@ import { readCommandLine, UsageError } from "@clip-e/shared/command-line";
 import { join } from "node:path";
 import { AUGMENT } from "./distill/augment.ts";
 import { cutOnce } from "./distill/cut/cut_once.ts";
+import { findFeatureLoss } from "./distill/feature_loss.ts";
 import { distillStudent } from "./distill/distill_student.ts";
 import { fillBank, type FilledBank } from "./distill/fill_bank.ts";
 import { nameTeacher, openStudent } from "./distill/parse_student.ts";
@@ -65,6 +66,7 @@ async function prepare(options: DistillFlags) {
   if (teacher === undefined) throw new UsageError("--teacher is needed");
   if (pictures.length === 0) throw new UsageError("--pictures is needed");
   if (out === undefined && !options.viewsOnly) throw new UsageError("--out is needed");
+  const loss = findFeatureLoss(options.loss);
   const spec = await readEncoder(userPath(teacher));
   say(`Teacher: ${teacher}, ${spec.preprocessingFrom}`);
   const dimensions = await countDimensions(userPath(teacher));
@@ -78,6 +80,7 @@ async function prepare(options: DistillFlags) {
     teacher: spec,
     dimensions,
     student,
+    loss,
     ...(earlySize !== undefined && {
       early: await openStudent(named, userPath, earlySize),
     }),
@@ -132,7 +135,7 @@ async function makeViews(
 }
 
 async function teach(
-  { teacher, student: plan, early: earlyPlan, dimensions }: Setup,
+  { teacher, student: plan, early: earlyPlan, dimensions, loss }: Setup,
   { bank, views, heldOut, name }: FilledBank,
   options: DistillFlags,
   signal: AbortSignal,
@@ -142,7 +145,7 @@ async function teach(
   const backend = await openBackend(backendName, workers ?? navigator.hardwareConcurrency);
   const steps = Math.floor(views / batch) * passes;
   if (steps === 0) throw new UsageError(`--batch must be at most the ${views} views`);
-  const learning = { batch, passes, learningRate, warmUp, weightDecay, seed };
+  const learning = { loss, batch, passes, learningRate, warmUp, weightDecay, seed };
   const scale = measureFeatures(bank, views);
   const cache = cachePath(options.cache, "distill");
   const { preprocessing: wanted } = teacher;

@@ -3,6 +3,7 @@
  */
 
 import type { FlagValues } from "@clip-e/shared/command-line";
+import { FEATURE_LOSSES } from "./distill/feature_loss.ts";
 import { STUDENT_FORMS, STUDENTS } from "./distill/parse_student.ts";
 import { BACKEND_CHOICES } from "./embedding/choose_backend.ts";
 
@@ -55,6 +56,14 @@ export const DISTILL_FLAGS = {
     max: 1,
     default: 0.5,
     help: "The share of steps on views of that size",
+  },
+  loss: {
+    kind: "string",
+    value: "NAME",
+    default: "standardised",
+    help: `What is made small: ${
+      Object.entries(FEATURE_LOSSES).map(([name, what]) => `${name}, ${what}`).join("; ")
+    }`,
   },
   batch: { kind: "integer", min: 1, default: 64, help: "Views of one step" },
   learningRate: { kind: "number", min: 0, default: 0.002, help: "Of the largest steps" },

@@ -12,7 +12,7 @@ import type { AdamState } from "./adam_w.ts";
 export interface Measurement {
   /** Steps that it had taken. */
   readonly step: number;
-  /** The mean since the measurement before: squared errors of standardised features. */
+  /** The mean since the measurement before. */
   readonly loss: number;
   /** Between its embeddings and the teacher's, the mean over pictures that are held out. */
   readonly cosine: number;

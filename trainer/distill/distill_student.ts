@@ -13,6 +13,7 @@ import { Random } from "../random.ts";
 import { firstState, takeStep } from "./adam_w.ts";
 import { loadProgress, type Measurement, saveProgress } from "./distill_checkpoint.ts";
 import { exportStudent } from "./export_student.ts";
+import type { FeatureLoss } from "./feature_loss.ts";
 import { sizeOf } from "./graph/tape.ts";
 import {
   buildGradient,
@@ -27,6 +28,8 @@ import { meanOverRegions, toPixels, ViewBatches } from "./view_batches.ts";
 
 /** How a student is taught. */
 export interface DistillOptions {
+  /** What is made small. */
+  readonly loss: FeatureLoss;
   /** B. */
   readonly batch: number;
   /** How often each view is looked at. */
@@ -161,7 +164,7 @@ export async function distillStudent(
 async function openPart(
   { student, early, preprocessing, bank, views, scale }: Lesson,
   isEarly: boolean,
-  { batch, seed }: DistillOptions,
+  { batch, loss, seed }: DistillOptions,
   backend: Backend,
 ) {
   const learner = isEarly && early ? early.student : student;
@@ -171,7 +174,7 @@ async function openPart(
   const wanted = { ...preprocessing, resize: size, crop: size };
   const batches = new ViewBatches({ bank, views, batch, preprocessing: wanted, seed });
   const session = await backend.open(
-    buildGradient(learner, { batch, side, deviation: scale.deviation }),
+    buildGradient(learner, { batch, side, loss, deviation: scale.deviation }),
   );
   const floats = (data: Float32Array, dims: readonly number[]) =>
     ({ type: "float32", data, dims }) as const;

@@ -3,7 +3,7 @@
  * teacher's features, and the gradient of that. All that is learned is one vector, which goes in; its gradient comes out.
  */
 
-import { add, mean, multiply, subtract } from "./graph/elementwise.ts";
+import { type FeatureLoss, featureLoss } from "./feature_loss.ts";
 import { reshapeOf } from "./graph/matrices.ts";
 import { sizeOf, Tape, type Value } from "./graph/tape.ts";
 import type { Parameter, Student, Values } from "./student.ts";
@@ -75,7 +75,9 @@ export interface GradientShape {
   readonly batch: number;
   /** Regions in a row of a picture: R is its square. */
   readonly side: number;
-  /** `[D]`: what each feature's error is measured by. */
+  /** How far it is from the teacher's features. */
+  readonly loss: FeatureLoss;
+  /** `[D]`, of the teacher's features. */
   readonly deviation: Float32Array;
 }
 
@@ -98,25 +100,10 @@ export function buildGradient(student: Student, shape: GradientShape): Uint8Arra
   const given = takeApart(tape, vector, student.parameters);
   const learned = Object.values(given).map((parameter) => tape.learn(parameter));
   const seen = student.embed(tape, student.weights(tape, given), pixels, side);
-  const loss = lossOf(tape, subtract(tape, seen, features), deviation);
+  const loss = featureLoss(tape, shape.loss, [seen, features], deviation);
   const flat = [...tape.gradients(loss, learned), loss]
     .map((value) => reshapeOf(tape, value, [sizeOf(value.shape)]).name);
   tape.graph.node("Concat", flat, GRADIENT_OUTPUT, { axis: { int: 0 } });
   tape.graph.output(GRADIENT_OUTPUT, [count + 1]);
   return tape.graph.toBytes();
-}
-
-/**
- * The mean square of what the embedding is missed by, and where there are regions, that of theirs, too.
- *
- * @param tape written to
- * @param error `[B, R, D]`
- * @param deviation `[D]`: what each feature's error is measured by
- */
-export function lossOf(tape: Tape, error: Value, deviation: Float32Array): Value {
-  const unit = tape.constant([deviation.length], deviation.map((x) => 1 / x));
-  const meanSquare = (x: Value) => mean(tape, multiply(tape, x, x), [0, 1, 2]);
-  const standardised = multiply(tape, error, unit);
-  const whole = meanSquare(mean(tape, standardised, [1]));
-  return error.shape[1] === 1 ? whole : add(tape, whole, meanSquare(standardised));
 }

@@ -30,6 +30,7 @@ const FORMAT: ViewFormat = { size: 16, dimensions: 3, side: 2 };
 const SPEC = "conv:16:8:16x1:16";
 const HELD_OUT_VIEWS = 16;
 const OPTIONS: DistillOptions = {
+  loss: "standardised",
   batch: 16,
   passes: 4,
   learningRate: 0.01,

@@ -6,7 +6,7 @@
 import assert from "node:assert/strict";
 import { openEncoder, wasmBackend } from "@clip-e/edge/encoder";
 import { exportStudent } from "../../../trainer/distill/export_student.ts";
-import { subtract } from "../../../trainer/distill/graph/elementwise.ts";
+import { featureLoss } from "../../../trainer/distill/feature_loss.ts";
 import { sizeOf, Tape } from "../../../trainer/distill/graph/tape.ts";
 import { parseStudent, STUDENTS } from "../../../trainer/distill/parse_student.ts";
 import {
@@ -15,7 +15,6 @@ import {
   GRADIENT_INPUTS,
   GRADIENT_OUTPUT,
   layOut,
-  lossOf,
 } from "../../../trainer/distill/gradient_graph.ts";
 import type { Student } from "../../../trainer/distill/student.ts";
 import { TrainerError } from "../../../trainer/errors.ts";
@@ -25,6 +24,7 @@ import { runGraph } from "./run_graph.ts";
 const DIMENSIONS = 6;
 const BATCH = 3;
 const SIDE = 2;
+const LOSS = "standardised";
 const SPECS = ["conv:16:4:8x1,12x2:10", "vit:16:8:8x2:2"];
 
 const SCALE = {
@@ -60,7 +60,7 @@ function build(student: Student) {
   const features = tape.input("features", [BATCH, SIDE ** 2, DIMENSIONS]);
   const given = Object.fromEntries(parameters.map((value) => [value.name, value]));
   const embedding = student.embed(tape, student.weights(tape, given), pixels, SIDE);
-  const loss = lossOf(tape, subtract(tape, embedding, features), SCALE.deviation);
+  const loss = featureLoss(tape, LOSS, [embedding, features], SCALE.deviation);
   return { tape, placed, parameters, pixels, features, embedding, loss };
 }
 
@@ -137,6 +137,7 @@ Deno.test("buildGradient() gives the gradient in the order of the numbers, and t
   const session = await wasmBackend.open(buildGradient(student, {
     batch: BATCH,
     side: SIDE,
+    loss: LOSS,
     deviation: SCALE.deviation,
   }));
   const floats = (data: Float32Array, dims: number[]) => ({ type: "float32", data, dims }) as const;
