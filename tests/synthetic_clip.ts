@@ -4,6 +4,7 @@
  * tests ask.
  */
 
+import type { Preprocessing } from "@clip-e/shared";
 import { OnnxGraph } from "../trainer/encoder/onnx_graph.ts";
 import { seededRandom } from "./random.ts";
 
@@ -27,6 +28,16 @@ export interface SyntheticClipOptions {
 }
 
 const CROP = 32;
+
+/** How the model that is like CLIP wants its pictures, as its configuration says. */
+export const SYNTHETIC_PREPROCESSING: Preprocessing = {
+  resize: CROP,
+  crop: CROP,
+  mean: [0.48, 0.46, 0.41],
+  std: [0.27, 0.26, 0.28],
+  interpolation: "bicubic",
+};
+
 const PATCH = 8;
 const CHANNELS = 12;
 const WIDTH = 16;

@@ -3,7 +3,8 @@
  * load it in their own ways.
  */
 
-import type { ExternalData, OutputTensor, Session } from "./backend.ts";
+import type { Backend, ExternalData, OutputTensor, Session } from "./backend.ts";
+import { makeFeeds } from "./feeds.ts";
 
 /** What is used of `onnxruntime-node`, which this project does not depend on. */
 export interface OnnxRuntime {
@@ -28,6 +29,23 @@ export interface NativeSession {
   ): Promise<Readonly<Record<string, OutputTensor>>>;
   /** Frees the session. */
   release(): Promise<void>;
+}
+
+/**
+ * Makes the backend of a CPU.
+ *
+ * @param ort the package
+ * @param threads of one run; 0 for as many as ONNX Runtime chooses
+ */
+export function cpuBackend(ort: OnnxRuntime, threads: number): Backend {
+  return {
+    name: "native",
+    open: (model, externalData = []) =>
+      openSession(ort, model, externalData, {
+        executionProviders: ["cpu"],
+        intraOpNumThreads: threads,
+      }),
+  };
 }
 
 /**
@@ -60,12 +78,7 @@ export async function openSession(
     inputNames: session.inputNames,
     outputNames: session.outputNames,
     async run(inputs, output) {
-      const feeds = Object.fromEntries(
-        Object.entries(inputs).map(([name, { type, data, dims }]) => [
-          name,
-          new ort.Tensor(type, data, dims),
-        ]),
-      );
+      const feeds = makeFeeds(ort.Tensor, inputs);
       return (await session.run(feeds, [output]))[output];
     },
     close: () => session.release(),

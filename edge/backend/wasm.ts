@@ -5,6 +5,7 @@
 import * as ort from "onnxruntime-web/wasm";
 import { createQueue } from "../queue.ts";
 import type { Backend } from "./backend.ts";
+import { makeFeeds } from "./feeds.ts";
 import { keepWebWorker } from "./keep_web_worker.ts";
 
 // More threads need a worker from a blob URL, which Deno refuses; parallelism comes from workers of our own.
@@ -39,12 +40,7 @@ export const wasmBackend: Backend = {
       inputNames: session.inputNames,
       outputNames: session.outputNames,
       run: async (inputs, output) => {
-        const feeds = Object.fromEntries(
-          Object.entries(inputs).map(([name, input]) => [
-            name,
-            new ort.Tensor(input.type, input.data, input.dims),
-          ]),
-        );
+        const feeds = makeFeeds(ort.Tensor, inputs);
         return (await inTurn(() => session.run(feeds, [output])))[output];
       },
       close: () => inTurn(() => session.release()),

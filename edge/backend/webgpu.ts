@@ -9,6 +9,7 @@ import { createQueue } from "../queue.ts";
 import type { Backend, ExternalData, OutputTensor, Session } from "./backend.ts";
 import { BackendLost } from "./backend_lost.ts";
 import { gpuPrecisions } from "./gpu_precisions.ts";
+import { makeFeeds } from "./feeds.ts";
 import { keepWebWorker } from "./keep_web_worker.ts";
 import { listOperators } from "./onnx_operators.ts";
 import { watchDevice, type WatchedDevice } from "./watched_device.ts";
@@ -101,12 +102,7 @@ async function openSession(
     inputNames: session.inputNames,
     outputNames: session.outputNames,
     async run(inputs, output) {
-      const feeds = Object.fromEntries(
-        Object.entries(inputs).map(([name, { type, data, dims }]) => [
-          name,
-          new ort.Tensor(type, data, dims),
-        ]),
-      );
+      const feeds = makeFeeds(ort.Tensor, inputs);
       try {
         const outputs = await inTurn(() => compute(device, () => session.run(feeds, [output])));
         checkNumbers(outputs[output]);

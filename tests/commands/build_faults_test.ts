@@ -8,7 +8,11 @@ import { findTaxonomy, preprocess, TAXONOMIES } from "@clip-e/shared";
 import assert from "node:assert/strict";
 import { readPicture } from "../golden_file.ts";
 import { LocalHub, type LocalModel } from "../local_hub.ts";
-import { makeSyntheticClip, type SyntheticClip } from "../synthetic_clip.ts";
+import {
+  makeSyntheticClip,
+  SYNTHETIC_PREPROCESSING,
+  type SyntheticClip,
+} from "../synthetic_clip.ts";
 import { classifyOverHttp } from "../e2e/classify_over_http.ts";
 import { startServer } from "../e2e/server_process.ts";
 import { readCall, ROOT, type TaskResult } from "../e2e/task_command.ts";
@@ -22,14 +26,6 @@ const VISION = "onnx/vision_model.onnx";
 const TEXT = "onnx/text_model.onnx";
 /** Where downloads stop, within the image tower's file. */
 const CUT = 5000;
-/** That of the synthetic model. */
-const PREPROCESSING = {
-  resize: 32,
-  crop: 32,
-  mean: [0.48, 0.46, 0.41],
-  std: [0.27, 0.26, 0.28],
-  interpolation: "bicubic",
-} as const;
 
 type Files = SyntheticClip["files"];
 
@@ -256,8 +252,8 @@ const WRONG_MODELS: Readonly<Record<string, [Partial<Files>, RegExp]>> = {
       "preprocessor_config.json": new TextEncoder().encode(JSON.stringify({
         size: 48,
         crop_size: 48,
-        image_mean: PREPROCESSING.mean,
-        image_std: PREPROCESSING.std,
+        image_mean: SYNTHETIC_PREPROCESSING.mean,
+        image_std: SYNTHETIC_PREPROCESSING.std,
       })),
     },
     /^error: Cannot run the encoder .*vision_model\.onnx on a picture of 48 x 48 pixels/,
@@ -354,7 +350,7 @@ async function assertServes(bundle: string): Promise<void> {
   const picture = await readPicture("storm.jpg");
   const pixels = preprocess(
     await decodePicture(picture.slice(), createDecoders(), 1e7),
-    PREPROCESSING,
+    SYNTHETIC_PREPROCESSING,
   );
   const server = await startServer(bundle, "--workers", "1");
   const { predictions } = await classifyOverHttp(server.url, picture).finally(() => server.stop());

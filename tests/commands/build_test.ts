@@ -9,18 +9,14 @@ import { findTaxonomy, preprocess, TAXONOMIES } from "@clip-e/shared";
 import assert from "node:assert/strict";
 import { readPicture } from "../golden_file.ts";
 import { LocalHub } from "../local_hub.ts";
-import { makeSyntheticClip, type SyntheticClip } from "../synthetic_clip.ts";
+import {
+  makeSyntheticClip,
+  SYNTHETIC_PREPROCESSING,
+  type SyntheticClip,
+} from "../synthetic_clip.ts";
 import { runTask, type TaskResult } from "../e2e/task_command.ts";
 
 const MODEL = "someone/clip-tiny";
-/** That of the synthetic model. */
-const PREPROCESSING = {
-  resize: 32,
-  crop: 32,
-  mean: [0.48, 0.46, 0.41],
-  std: [0.27, 0.26, 0.28],
-  interpolation: "bicubic",
-} as const;
 const folder = await Deno.makeTempDir({ prefix: "clip_e_build_" });
 Deno.test.afterAll(() => Deno.remove(folder, { recursive: true }));
 
@@ -214,7 +210,7 @@ Deno.test("verify:clip scores a picture as the towers do in double precision, an
   const picture = new URL("../../fixtures/pictures/storm.jpg", import.meta.url).pathname;
   const pixels = preprocess(
     await decodePicture(await Deno.readFile(picture), createDecoders(), 1e7),
-    PREPROCESSING,
+    SYNTHETIC_PREPROCESSING,
   );
   const texts = ["a diagram", "a dog", "a cat"];
   const prompts = texts.map((text) => unit(clip.textEmbedding(text)));

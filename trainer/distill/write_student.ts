@@ -18,7 +18,6 @@ export async function writeStudent(
   preprocessing: Preprocessing,
 ): Promise<void> {
   await Deno.mkdir(dirname(path), { recursive: true });
-  await Deno.writeFile(path, encoder);
   const { resize, crop, mean, std, interpolation, resizeMode } = preprocessing;
   const config = {
     do_resize: true,
@@ -33,5 +32,18 @@ export async function writeStudent(
     image_std: std,
   };
   const text = JSON.stringify(config, null, 2) + "\n";
-  await Deno.writeTextFile(join(dirname(path), "preprocessor_config.json"), text);
+  await writeWhole(join(dirname(path), "preprocessor_config.json"), new TextEncoder().encode(text));
+  await writeWhole(path, encoder);
+}
+
+/** Puts a file in its place when all of it is written. */
+async function writeWhole(path: string, bytes: Uint8Array): Promise<void> {
+  const part = `${path}.${crypto.randomUUID()}.part`;
+  try {
+    await Deno.writeFile(part, bytes);
+    await Deno.rename(part, path);
+  } catch (error) {
+    await Deno.remove(part).catch(() => {});
+    throw error;
+  }
 }

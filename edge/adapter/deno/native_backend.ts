@@ -3,7 +3,7 @@
  */
 
 import type { Backend } from "../../backend/backend.ts";
-import { openSession } from "../../backend/native_session.ts";
+import { cpuBackend } from "../../backend/native_session.ts";
 import { loadOnnxRuntime } from "./onnx_runtime_node.ts";
 
 /** Options of {@link openNativeBackend}. */
@@ -21,13 +21,5 @@ export interface NativeBackendOptions {
  */
 export function openNativeBackend(options: NativeBackendOptions = {}): Backend {
   const { threads = navigator.hardwareConcurrency } = options;
-  const ort = loadOnnxRuntime();
-  return {
-    name: "native",
-    open: (model, externalData = []) =>
-      openSession(ort, model, externalData, {
-        executionProviders: ["cpu"],
-        intraOpNumThreads: threads,
-      }),
-  };
+  return cpuBackend(loadOnnxRuntime(), threads);
 }

@@ -7,7 +7,7 @@ import { ClipEError } from "@clip-e/shared";
 import { createRequire } from "node:module";
 import process from "node:process";
 import type { Backend } from "../../backend/backend.ts";
-import { type OnnxRuntime, openSession } from "../../backend/native_session.ts";
+import { cpuBackend, type OnnxRuntime } from "../../backend/native_session.ts";
 
 /** Options of {@link openNativeBackend}. */
 export interface NativeBackendOptions {
@@ -23,15 +23,7 @@ export interface NativeBackendOptions {
  */
 export function openNativeBackend(options: NativeBackendOptions = {}): Backend {
   const { threads = 0 } = options;
-  const ort = loadOnnxRuntime();
-  return {
-    name: "native",
-    open: (model, externalData = []) =>
-      openSession(ort, model, externalData, {
-        executionProviders: ["cpu"],
-        intraOpNumThreads: threads,
-      }),
-  };
+  return cpuBackend(loadOnnxRuntime(), threads);
 }
 
 /** From 1.29 on it tells its maker about models and runs, unless the environment says no before it starts: here it does. */
