@@ -9,7 +9,7 @@
 import { element, folded, glossary, part } from "./element.js";
 import { percent } from "./formats.js";
 import { renderMarkdown } from "./markdown.js";
-import { modelFacts } from "./provenance.js";
+import { backendName, modelFacts } from "./provenance.js";
 
 /** @import { Model } from "./engine.js" */
 
@@ -23,6 +23,7 @@ export function showModel(model) {
       ["Name", name],
       ["Answers", taxonomies.map((one) => `${one.title} (${one.labels.length} labels)`).join(", ")],
       ...modelFacts(model),
+      ["Backend of this server", backendName(model)],
     ]),
     methodTable(model),
     folded("Where data and weights come from", glossary(Object.entries(provenance))),

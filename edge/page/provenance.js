@@ -27,7 +27,7 @@ export function backendName(model) {
 }
 
 /**
- * What the model's embeddings are, and what makes them.
+ * What the model's embeddings are, and what makes them, wherever it runs.
  *
  * @param {Model} model
  * @returns {[string, Node | string][]}
@@ -37,10 +37,17 @@ export function modelFacts(model) {
   return [
     ["Embedding space", `${embeddingSpace.id}, ${embeddingSpace.size} numbers`],
     ["Encoder", `${encoder.file}, ${encoder.precision}, sees ${encoder.crop} × ${encoder.crop}`],
-    ["Backend", backendName(model)],
     ["Bundle", digest(bundle)],
     ["Licence of the weights", model.license],
   ];
+}
+
+/**
+ * @param {Model} model
+ * @returns {[string, string]}
+ */
+function backendOf(model) {
+  return ["Backend", backendName(model)];
 }
 
 /**
@@ -54,7 +61,7 @@ export function provenanceOf({ answer, model, engine }) {
     ["Computed", engine === "server" ? "on the server" : "in this browser"],
     ["Picture", `${width} × ${height}, upright`],
     ["Model", answer.model.name],
-    ...(model ? modelFacts(model) : []),
+    ...(model ? [...modelFacts(model), backendOf(model)] : []),
   ]);
 }
 
