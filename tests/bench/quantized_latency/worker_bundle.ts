@@ -7,10 +7,13 @@ import {
   CLIP_PREPROCESSING,
   describeFile,
   goldenInput,
+  type Manifest,
   MANIFEST_PATH,
+  type Preprocessing,
   writeGolden,
   writeManifest,
 } from "@clip-e/shared";
+import { preprocessingOf } from "../../../edge/proven_encoder.ts";
 import { OnnxGraph } from "../../../trainer/encoder/onnx_graph.ts";
 import type { ModelFiles } from "../../../trainer/quantize/mod.ts";
 import { type BundleFiles, makeSyntheticBundle } from "../../synthetic_bundle.ts";
@@ -41,15 +44,30 @@ export async function makeBundle(encoder: ModelFiles, precision: string): Promis
   }];
   const golden = {
     ...manifest.golden,
-    file: await add("golden.safetensors", writeGolden(await encodeGolden(encoder))),
+    file: await add(
+      "golden.safetensors",
+      writeGolden(await encodeGolden(encoder, CLIP_PREPROCESSING)),
+    ),
   };
   files.set(MANIFEST_PATH, writeManifest({ ...manifest, encoders, golden }));
   return files;
 }
 
-/** Makes an encoder that costs next to nothing: the picture's mean colour, projected. */
-export function makeIdleEncoder(): ModelFiles {
-  const size = 512;
+/** An encoder's shape. */
+export interface EncoderShape {
+  /** S, in pixels. */
+  readonly crop: number;
+  /** D */
+  readonly size: number;
+}
+
+/**
+ * Makes an encoder that costs next to nothing: the picture's mean colour, projected.
+ *
+ * @param shape `[N, 3, S, S]` to `[N, D]`, by default CLIP's
+ */
+export function makeIdleEncoder(shape: EncoderShape = { crop, size: 512 }): ModelFiles {
+  const { crop, size } = shape;
   const graph = new OnnxGraph("idle");
   const pixels = graph.input("pixel_values", ["batch", 3, crop, crop]);
   const colour = graph.node("GlobalAveragePool", [pixels], "colour");
@@ -60,10 +78,43 @@ export function makeIdleEncoder(): ModelFiles {
   return { bytes: graph.toBytes(), externalData: [] };
 }
 
-async function encodeGolden({ bytes, externalData }: ModelFiles): Promise<Float32Array> {
-  const encoder = await openEncoder(bytes, crop, { externalData });
+/**
+ * Makes a bundle that differs from another in nothing but that its encoder is idle: what its requests take is what those of
+ * the other take besides encoding.
+ *
+ * @param files of the other
+ * @param manifest of the other
+ */
+export async function makeIdleTwin(files: BundleFiles, manifest: Manifest): Promise<BundleFiles> {
+  const [{ externalData: _, ...entry }] = manifest.encoders;
+  const { crop } = entry.input;
+  const idle = makeIdleEncoder({ crop, size: manifest.embeddingSpace.size });
+  const golden = writeGolden(await encodeGolden(idle, preprocessingOf(entry)));
+  const paths = { encoder: "idle.onnx", golden: "idle.safetensors" };
+  const twin: Manifest = {
+    ...manifest,
+    encoders: [{
+      ...entry,
+      file: await describeFile(paths.encoder, idle.bytes),
+      backends: ["wasm"],
+    }],
+    golden: { ...manifest.golden, file: await describeFile(paths.golden, golden) },
+  };
+  return new Map([
+    ...files,
+    [paths.encoder, idle.bytes],
+    [paths.golden, golden],
+    [MANIFEST_PATH, writeManifest(twin)],
+  ]);
+}
+
+async function encodeGolden(
+  { bytes, externalData }: ModelFiles,
+  spec: Preprocessing,
+): Promise<Float32Array> {
+  const encoder = await openEncoder(bytes, spec.crop, { externalData });
   try {
-    return await encoder.encode(goldenInput(CLIP_PREPROCESSING));
+    return await encoder.encode(goldenInput(spec));
   } finally {
     await encoder.close();
   }
