@@ -6,11 +6,13 @@
 import { sha256 } from "@clip-e/shared";
 import { readCommandLine, UsageError } from "@clip-e/shared/command-line";
 import { join } from "node:path";
-import { AUGMENT } from "./distill/augment.ts";
 import { cutOnce } from "./distill/cut/cut_once.ts";
+import type { LabelMeasurement } from "./distill/distill_checkpoint.ts";
 import { findFeatureLoss } from "./distill/feature_loss.ts";
-import { distillStudent } from "./distill/distill_student.ts";
-import { fillBank, type FilledBank } from "./distill/fill_bank.ts";
+import { countSteps, distillStudent } from "./distill/distill_student.ts";
+import { makeLabelHead } from "./distill/label_head.ts";
+import { readLabelled } from "./distill/labelled_pictures.ts";
+import { type Banks, makeBanks } from "./distill/make_banks.ts";
 import { nameTeacher, openStudent } from "./distill/parse_student.ts";
 import { countNumbers } from "./distill/gradient_graph.ts";
 import type { Student } from "./distill/student.ts";
@@ -18,6 +20,7 @@ import { measureFeatures } from "./distill/view_batches.ts";
 import { studentPreprocessing } from "./distill/view_maker.ts";
 import { writeStudent } from "./distill/write_student.ts";
 import { chooseBackend, openBackend } from "./embedding/choose_backend.ts";
+import { quoteSome } from "./data/data_failure.ts";
 import { DISTILL_FLAGS, type DistillFlags } from "./distill_options.ts";
 import { readEncoder } from "./embedding/encoder_spec.ts";
 import { openEncoderFile } from "./encoder/encoder_file.ts";
@@ -25,13 +28,15 @@ import { TrainerError } from "./errors.ts";
 import { duration } from "./experiment/plan_words.ts";
 import { fail } from "./fail.ts";
 import { startProgress } from "./progress.ts";
+import { datasetOptions } from "./train_options.ts";
 import { cachePath, userDataset, userPath } from "./user_path.ts";
 
 const COMMAND = {
   name: "deno task distill",
   description:
     "Trains a small image encoder to give the embeddings of a large one. Pictures need no labels. Views of them are made and\n" +
-    "shown to the large one once, and kept; training is saved, too: one that was cut off goes on where it was.",
+    "shown to the large one once, and kept; training is saved, too: one that was cut off goes on where it was. Labels of other\n" +
+    "pictures may be learned at the same time.",
   flags: DISTILL_FLAGS,
 } as const;
 
@@ -58,6 +63,8 @@ interface Summary {
   readonly cosine: number;
   /** The same without what all embeddings share. */
   readonly centred: number;
+  /** On labelled pictures that are held out, where labels are learned. */
+  readonly labels?: LabelMeasurement;
 }
 
 /** What a run is about. */
@@ -76,6 +83,7 @@ async function prepare(options: DistillFlags) {
   if (viewSize !== undefined && viewSize < student.size) {
     throw new UsageError(`--view-size must be at least ${student.size}, the student's own`);
   }
+  const labelled = await readLabels(options);
   return {
     teacher: spec,
     dimensions,
@@ -84,7 +92,19 @@ async function prepare(options: DistillFlags) {
     ...(earlySize !== undefined && {
       early: await openStudent(named, userPath, earlySize),
     }),
+    ...(labelled && { labelled }),
   };
+}
+
+/** The labelled pictures that were asked for. */
+async function readLabels(options: DistillFlags) {
+  if (options.labels === undefined) return undefined;
+  const source = { dataset: userDataset(options.labels), options: datasetOptions(options) };
+  const { labels, labelOf, notes } = await readLabelled(source);
+  const shown = quoteSome(labels);
+  say(`Labels: ${options.labels}, ${labelOf.length} pictures, ${labels.length} labels: ${shown}`);
+  notes.forEach(say);
+  return { source, labels, labelOf };
 }
 
 type Setup = Awaited<ReturnType<typeof prepare>>;
@@ -96,55 +116,44 @@ async function countDimensions(teacher: string): Promise<number> {
   return goldenEmbedding.length;
 }
 
-/** Makes the views that are not there yet. */
-async function makeViews(
-  { teacher, dimensions, student }: Setup,
-  options: DistillFlags,
+/** Makes all views that are not there yet. */
+function makeViews(
+  { teacher, dimensions, student, labelled }: Setup,
+  { pictures, views, viewSize, labelViews, seed, backend, workers, cache }: DistillFlags,
   signal: AbortSignal,
-): Promise<FilledBank> {
-  const { views, workers, seed, backend, pictures } = options;
-  const progress = startProgress("Views", views);
-  const start = performance.now();
-  let [done, known] = [0, 0];
-  const request = {
+): Promise<Banks> {
+  const located = (spec: string) => spec.startsWith("tar:") ? userDataset(spec) : userPath(spec);
+  return makeBanks({
     teacher,
     dimensions,
-    pictures: pictures.map((spec) => spec.startsWith("tar:") ? userDataset(spec) : userPath(spec)),
-    size: options.viewSize ?? student.size,
-    augment: AUGMENT,
+    size: viewSize ?? student.size,
     seed,
-  };
-  try {
-    return await fillBank(request, cachePath(options.cache, "distill"), {
-      views,
-      backend,
-      ...(workers !== undefined && { workers }),
-      signal,
-      onViews(count, isNew) {
-        done += count;
-        if (!isNew) known += count;
-        progress.set(Math.min(done, views), known);
-        const rate = 1000 * (done - known) / (performance.now() - start);
-        if (isNew) progress.note(`${rate.toFixed(0)} a second`);
-      },
-      onUnreadable: (name, why) => say(`Left out ${name}: ${why}`),
-    });
-  } finally {
-    await progress.stop();
-  }
+    plain: { pictures: pictures.map(located), views },
+    ...(labelled && {
+      labelled: { pictures: labelled.source, views: labelViews ?? Math.ceil(views / 4) },
+    }),
+  }, {
+    cache: cachePath(cache, "distill"),
+    backend,
+    ...(workers !== undefined && { workers }),
+    say,
+    signal,
+  });
 }
 
 async function teach(
-  { teacher, student: plan, early: earlyPlan, dimensions, loss }: Setup,
-  { bank, views, heldOut, name }: FilledBank,
+  { teacher, student: plan, early: earlyPlan, dimensions, loss, labelled: told }: Setup,
+  { plain, labelled }: Banks,
   options: DistillFlags,
   signal: AbortSignal,
 ) {
-  const { batch, passes, learningRate, warmUp, weightDecay, seed, workers } = options;
+  const { bank, views, heldOut, name } = plain;
+  const { batch, passes, learningRate, warmUp, weightDecay, seed, workers, labelWeight } = options;
   const backendName = await chooseBackend(options.backend);
   const backend = await openBackend(backendName, workers ?? navigator.hardwareConcurrency);
-  const steps = Math.floor(views / batch) * passes;
-  if (steps === 0) throw new UsageError(`--batch must be at most the ${views} views`);
+  const all = views + (labelled?.views ?? 0);
+  const steps = countSteps(all, options);
+  if (steps === 0) throw new UsageError(`--batch must be at most the ${all} views`);
   const learning = { loss, batch, passes, learningRate, warmUp, weightDecay, seed };
   const scale = measureFeatures(bank, views);
   const cache = cachePath(options.cache, "distill");
@@ -153,10 +162,12 @@ async function teach(
   const student = await plan.make(scale, cut);
   const early = earlyPlan && { student: await earlyPlan.make(scale, cut), share: options.early };
   const learner = [options.student, plan.digest, earlyPlan?.size, early?.share];
+  const labels = told && labelled &&
+    [labelled.name, labelled.views, labelWeight, told.labels, told.labelOf];
   const preprocessing = studentPreprocessing(teacher.preprocessing, plan.size);
   const fingerprint = await sha256(
     new TextEncoder().encode(
-      JSON.stringify([name, views, dimensions, learner, learning]),
+      JSON.stringify([name, views, dimensions, learner, learning, ...(labels ? [labels] : [])]),
     ),
   );
   say(
@@ -176,6 +187,15 @@ async function teach(
         views,
         heldOut,
         scale,
+        ...(told && labelled && {
+          labelled: {
+            ...labelled,
+            labels: told.labels.length,
+            labelOf: told.labelOf,
+            head: makeLabelHead(told.labels.length, scale),
+            weight: labelWeight,
+          },
+        }),
       },
       {
         ...learning,
@@ -196,12 +216,12 @@ async function teach(
           progress.set(step, first);
           progress.note(`loss ${loss.toFixed(4)}`);
         },
-        onMeasure({ step, loss, cosine, centred }) {
+        onMeasure({ step, loss, cosine, centred, labels }) {
           const left = clock.left === undefined ? "" : `, ${clock.left} left`;
           say(
             `Step ${step} of ${steps}: loss ${loss.toFixed(4)}, held-out cosine ${
               cosine.toFixed(4)
-            }, centred ${centred.toFixed(4)}${left}`,
+            }, centred ${centred.toFixed(4)}${labels ? `, ${labelWords(labels)}` : ""}${left}`,
           );
         },
       },
@@ -210,6 +230,12 @@ async function teach(
   } finally {
     await progress.stop();
   }
+}
+
+function labelWords({ pictures, accuracy, commonest }: LabelMeasurement): string {
+  const percent = (share: number) => `${(100 * share).toFixed(1)} %`;
+  return `labels of ${pictures} held-out pictures right in ${percent(accuracy)} ` +
+    `(${percent(commonest)} have the most frequent one)`;
 }
 
 function count({ parameters }: Student): string {
@@ -238,10 +264,10 @@ function startClock(steps: number) {
 
 async function distill(options: DistillFlags, signal: AbortSignal): Promise<void> {
   const setup = await prepare(options);
-  const filled = await makeViews(setup, options, signal);
+  const banks = await makeViews(setup, options, signal);
   try {
     if (options.viewsOnly) return;
-    const { encoder, measurements, parameters } = await teach(setup, filled, options, signal);
+    const { encoder, measurements, parameters } = await teach(setup, banks, options, signal);
     const out = userPath(options.out ?? "");
     await writeStudent(
       out,
@@ -254,26 +280,28 @@ async function distill(options: DistillFlags, signal: AbortSignal): Promise<void
       bytes: encoder.length,
       sha256: await sha256(encoder),
       parameters,
-      views: filled.views,
+      views: banks.plain.views + (banks.labelled?.views ?? 0),
       steps: last.step,
       cosine: last.cosine,
       centred: last.centred,
+      ...(last.labels && { labels: last.labels }),
     }, options.json);
   } finally {
-    filled.bank.close();
+    banks.plain.bank.close();
+    banks.labelled?.bank.close();
   }
 }
 
 function report(summary: Summary, json: boolean): void {
   if (json) return console.log(JSON.stringify(summary));
-  const { out, bytes, views, steps, cosine, centred } = summary;
+  const { out, bytes, views, steps, cosine, centred, labels } = summary;
   console.log(
     `${out}: ${
       (bytes / 1e6).toFixed(2)
     } MB, after ${steps} steps on ${views} views. On pictures that are held out its ` +
       `cosine to the teacher is ${cosine.toFixed(4)}, and ${
         centred.toFixed(4)
-      } without what all embeddings share`,
+      } without what all embeddings share${labels ? `; ${labelWords(labels)}` : ""}`,
   );
 }
 

@@ -6,6 +6,7 @@ import type { FlagValues } from "@clip-e/shared/command-line";
 import { FEATURE_LOSSES } from "./distill/feature_loss.ts";
 import { STUDENT_FORMS, STUDENTS } from "./distill/parse_student.ts";
 import { BACKEND_CHOICES } from "./embedding/choose_backend.ts";
+import { DATA_FLAGS, DATA_HELP } from "./train_options.ts";
 
 /** As `readCommandLine` takes them. */
 export const DISTILL_FLAGS = {
@@ -65,6 +66,24 @@ export const DISTILL_FLAGS = {
       Object.entries(FEATURE_LOSSES).map(([name, what]) => `${name}, ${what}`).join("; ")
     }`,
   },
+  labels: {
+    kind: "string",
+    value: "SOURCE",
+    help:
+      `Labelled pictures, whose labels it is to see, too (how to read them: --layout to --dead-zone): ${DATA_HELP}`,
+  },
+  labelWeight: {
+    kind: "number",
+    min: 0,
+    default: 1,
+    help: "How much the cross-entropy of a labelled view counts beside its features",
+  },
+  labelViews: {
+    kind: "integer",
+    min: 1,
+    help: "How many views of labelled pictures (default: a quarter of --views)",
+  },
+  ...DATA_FLAGS,
   batch: { kind: "integer", min: 1, default: 64, help: "Views of one step" },
   learningRate: { kind: "number", min: 0, default: 0.002, help: "Of the largest steps" },
   warmUp: {

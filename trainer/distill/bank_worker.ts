@@ -7,15 +7,15 @@ import "../embedding/without_location.ts";
 import { join } from "node:path";
 import sharp from "sharp";
 import { openEncoder } from "@clip-e/edge/encoder";
-import type { Picture } from "@clip-e/shared";
 import { decodeFile } from "../embedding/decode_file.ts";
 import { type EmbeddingBackend, openBackend } from "../embedding/choose_backend.ts";
 import type { EncoderSpec } from "../embedding/encoder_spec.ts";
 import { TrainerError } from "../errors.ts";
 import { meanOfRegions, openTeacherMap } from "./teacher_map.ts";
-import { listPictures, type PictureSource } from "./list_pictures.ts";
+import { type BankPictures, listBankPictures } from "./list_bank_pictures.ts";
+import type { PictureSource } from "./list_pictures.ts";
 import { HELD_OUT, SHARD_VIEWS, shardName, type ViewFormat, writeViews } from "./view_bank.ts";
-import { type View, ViewMaker, type ViewOptions } from "./view_maker.ts";
+import { holdOut, type OpenPicture, type View, ViewMaker, type ViewOptions } from "./view_maker.ts";
 
 /** What a worker is sent first. */
 export interface BankSetup {
@@ -23,8 +23,8 @@ export interface BankSetup {
   readonly teacher: Pick<EncoderSpec, "bytes" | "externalData">;
   /** What runs it. */
   readonly backend: EmbeddingBackend;
-  /** Where pictures are, as `listPictures` takes it. */
-  readonly pictures: readonly string[];
+  /** Where pictures are. */
+  readonly pictures: BankPictures;
   /** How views are made. */
   readonly options: ViewOptions;
   /** How they are kept. */
@@ -76,12 +76,13 @@ async function start(setup: BankSetup): Promise<(job: BankJob) => Promise<void>>
   sharp.concurrency(1);
   const { teacher, backend, options, format, folder, run } = setup;
   const ask = await openTeacher(teacher, options.preprocessing.crop, format.side, backend);
-  const maker = new ViewMaker(options, readableOf(await listPictures(setup.pictures)));
+  const { pictures } = await listBankPictures(setup.pictures);
+  const maker = new ViewMaker(options, readableOf(pictures, options));
 
   async function look(view: View) {
     const features = await ask(view.teacher);
     scope.postMessage({ kind: "view" });
-    return { pixels: view.student, features };
+    return { pixels: view.student, features, place: view.place };
   }
   return async (job) => {
     if (job === "held-out") {
@@ -129,23 +130,45 @@ async function openTeacher(
 }
 
 /** Opens pictures; in place of one that cannot be read, the next one that can. */
-function readableOf(pictures: readonly PictureSource[]): (place: number) => Promise<Picture> {
+function readableOf(pictures: readonly PictureSource[], options: ViewOptions): OpenPicture {
+  const sides = sidesOf(options);
   const told = new Set<string>();
-  return async (place) => {
-    for (let i = 0; i < PATIENCE; i++) {
-      const { name, read } = pictures[(place + i) % pictures.length];
+  return async (wanted) => {
+    let tried = 0;
+    for (const place of placesFrom(wanted, sides).take(PATIENCE)) {
+      const { name, read } = pictures[place];
       try {
-        return await decodeFile(await read(), MAX_PIXELS);
+        return { picture: await decodeFile(await read(), MAX_PIXELS), place };
       } catch (error) {
         const why = error instanceof Error ? error.message : String(error);
         if (!told.has(name)) scope.postMessage({ kind: "unreadable", name, why });
         told.add(name);
+        tried++;
       }
     }
     throw new TrainerError(
-      `Cannot make views: ${PATIENCE} pictures in a row cannot be read, the first ${
-        pictures[place].name
+      `Cannot make views: ${tried} pictures in a row cannot be read, the first ${
+        pictures[wanted].name
       }`,
     );
   };
+}
+
+/** Which pictures are held out, by place, and which are learned from. */
+function sidesOf(options: ViewOptions): Uint8Array {
+  const sides = new Uint8Array(options.pictures);
+  const { heldOut, learned } = holdOut(options);
+  for (const place of heldOut) sides[place] = 1;
+  for (const place of learned) sides[place] = 2;
+  return sides;
+}
+
+/** Places around the list: first those on the same side, so that what is held out stays so as long as it can. */
+function* placesFrom(wanted: number, sides: Uint8Array): Generator<number, void> {
+  for (const isSame of [true, false]) {
+    for (let i = 0; i < sides.length; i++) {
+      const place = (wanted + i) % sides.length;
+      if ((sides[place] === sides[wanted]) === isSame) yield place;
+    }
+  }
 }

@@ -18,6 +18,18 @@ export interface Measurement {
   readonly cosine: number;
   /** The same after the teacher's mean is taken off both: what tells pictures apart. */
   readonly centred: number;
+  /** Where labels are learned, of pictures with labels that are held out. */
+  readonly labels?: LabelMeasurement;
+}
+
+/** How well labels are told. */
+export interface LabelMeasurement {
+  /** How many there are. */
+  readonly pictures: number;
+  /** The share whose label was told. */
+  readonly accuracy: number;
+  /** The share that has the most frequent label: what always telling that one would come to. */
+  readonly commonest: number;
 }
 
 /** All that the next step depends on. */

@@ -3,11 +3,10 @@
  * saved, so that whatever cuts it off, it goes on where it was.
  */
 
-import { type Backend, openEncoder } from "@clip-e/edge/encoder";
+import type { Backend } from "@clip-e/edge/encoder";
 import type { Preprocessing } from "@clip-e/shared";
 import { breather } from "../breather.ts";
 import { TrainerError } from "../errors.ts";
-import { cosine } from "../fidelity/cosines.ts";
 import { learningRateAt } from "../fit/schedule.ts";
 import { Random } from "../random.ts";
 import { firstState, takeStep } from "./adam_w.ts";
@@ -21,10 +20,13 @@ import {
   GRADIENT_INPUTS,
   GRADIENT_OUTPUT,
   layOut,
+  parametersOf,
+  type WeighedHead,
 } from "./gradient_graph.ts";
-import type { FeatureScale, Student } from "./student.ts";
+import { measureStudent } from "./measure_student.ts";
+import type { FeatureScale, Parameter, Student } from "./student.ts";
 import type { ViewBank } from "./view_bank.ts";
-import { meanOverRegions, toPixels, ViewBatches } from "./view_batches.ts";
+import { type LabelledViews, ViewBatches } from "./view_batches.ts";
 
 /** How a student is taught. */
 export interface DistillOptions {
@@ -64,6 +66,14 @@ export interface Lesson {
   readonly heldOut: number;
   /** Of the features. */
   readonly scale: FeatureScale;
+  /** Labels to be learned beside what the teacher sees. */
+  readonly labelled?: LabelledLesson;
+}
+
+/** Views whose labels are learned, and what learns them. */
+export interface LabelledLesson extends LabelledViews, WeighedHead {
+  /** How many more are held out. */
+  readonly heldOut: number;
 }
 
 /** Where the work is saved, and who is told. */
@@ -103,12 +113,12 @@ export async function distillStudent(
   backend: Backend,
   hooks: DistillHooks,
 ): Promise<Distilled> {
-  const { student, early, views } = lesson;
-  const { batch, weightDecay, seed } = options;
-  const steps = Math.floor(views / batch) * options.passes;
+  const { student, early, views, labelled } = lesson;
+  const { weightDecay, seed } = options;
+  const steps = countSteps(views + (labelled?.views ?? 0), options);
   const earlySteps = Math.round(steps * (early?.share ?? 0));
   const saved = await loadProgress(hooks.checkpoint, hooks.fingerprint);
-  const state = saved?.state ?? firstState(drawParameters(student, seed));
+  const state = saved?.state ?? firstState(drawParameters(parametersOf(student, labelled), seed));
   let step = saved?.step ?? 0;
   const measurements = [...saved?.measurements ?? []];
   measurements.forEach((measurement) => hooks.onMeasure?.(measurement));
@@ -116,8 +126,13 @@ export async function distillStudent(
   const { learningRate, warmUp } = options;
   const decaying = countNumbers(student.parameters.filter(({ decays }) => decays));
   const isEarly = () => early !== undefined && step < earlySteps;
-  let part = await openPart(lesson, isEarly(), options, backend);
-  const write = () => exportStudent(student, state.average, backend);
+  const open = () => openPart(lesson, isEarly(), options, backend);
+  let part = await open();
+  // What learns labels stands behind the student, and is not written.
+  const own = countNumbers(student.parameters);
+  const write = () => exportStudent(student, state.average.slice(0, own), backend);
+  const measure = async () =>
+    measureStudent(await write(), lesson, state.average.slice(own), backend);
   const save = () =>
     saveProgress(hooks.checkpoint, hooks.fingerprint, { state, step, measurements });
   const breathe = breather(hooks.signal);
@@ -127,7 +142,7 @@ export async function distillStudent(
     while (step < steps) {
       if (part.isEarly && !isEarly()) {
         await part.close();
-        part = await openPart(lesson, false, options, backend);
+        part = await open();
       }
       const { loss, gradient } = await part.differentiate(state.parameters, step);
       if (!Number.isFinite(loss)) {
@@ -142,9 +157,8 @@ export async function distillStudent(
       hooks.onStep?.(step, loss);
       if (step % options.measureEvery === 0 || step === steps) {
         const mean = losses.reduce((sum, loss) => sum + loss, 0) / losses.length;
-        const cosines = await heldOutCosines(await write(), lesson, backend);
         losses = [];
-        measurements.push({ step, loss: mean, ...cosines });
+        measurements.push({ step, loss: mean, ...await measure() });
         hooks.onMeasure?.(measurements[measurements.length - 1]);
       }
       if (performance.now() - savedAt > 1000 * options.saveEvery) {
@@ -160,9 +174,22 @@ export async function distillStudent(
   return { encoder: await write(), measurements };
 }
 
+/**
+ * How many steps a student takes.
+ *
+ * @param views all that there are, those with labels too
+ * @param options how it is taught
+ */
+export function countSteps(
+  views: number,
+  { batch, passes }: Pick<DistillOptions, "batch" | "passes">,
+): number {
+  return Math.floor(views / batch) * passes;
+}
+
 /** Opens what tells the loss of a batch, and its gradient. */
 async function openPart(
-  { student, early, preprocessing, bank, views, scale }: Lesson,
+  { student, early, preprocessing, bank, views, scale, labelled }: Lesson,
   isEarly: boolean,
   { batch, loss, seed }: DistillOptions,
   backend: Backend,
@@ -170,22 +197,32 @@ async function openPart(
   const learner = isEarly && early ? early.student : student;
   const { size } = learner;
   const { dimensions, side } = bank.format;
-  const count = countNumbers(learner.parameters);
-  const wanted = { ...preprocessing, resize: size, crop: size };
-  const batches = new ViewBatches({ bank, views, batch, preprocessing: wanted, seed });
+  const count = countNumbers(parametersOf(learner, labelled));
+  const batches = new ViewBatches({
+    bank,
+    views,
+    ...(labelled && { labelled }),
+    batch,
+    preprocessing: { ...preprocessing, resize: size, crop: size },
+    seed,
+  });
+  const { deviation } = scale;
   const session = await backend.open(
-    buildGradient(learner, { batch, side, loss, deviation: scale.deviation }),
+    buildGradient(learner, { batch, side, loss, deviation, ...(labelled && { labels: labelled }) }),
   );
   const floats = (data: Float32Array, dims: readonly number[]) =>
     ({ type: "float32", data, dims }) as const;
   return {
     isEarly,
     async differentiate(parameters: Float32Array, step: number) {
-      const { pixels, features } = batches.read(step);
+      const { pixels, features, targets } = batches.read(step);
       const { data } = await session.run({
         [GRADIENT_INPUTS.parameters]: floats(parameters, [count]),
         [GRADIENT_INPUTS.pixels]: floats(pixels, [batch, 3, size, size]),
         [GRADIENT_INPUTS.features]: floats(features, [batch, side ** 2, dimensions]),
+        ...(targets && {
+          [GRADIENT_INPUTS.targets]: floats(targets, [batch, targets.length / batch]),
+        }),
       }, GRADIENT_OUTPUT);
       if (!(data instanceof Float32Array)) throw new TypeError("A gradient must be floats");
       return { gradient: data, loss: data[count] };
@@ -195,34 +232,11 @@ async function openPart(
 }
 
 /** First numbers, in the order of the vector. */
-function drawParameters({ parameters }: Student, seed: number): Float32Array {
+function drawParameters(parameters: readonly Parameter[], seed: number): Float32Array {
   const numbers = new Float32Array(countNumbers(parameters));
   const random = new Random(seed);
   for (const { parameter: { shape, draw }, at } of layOut(parameters)) {
     for (let i = 0; i < sizeOf(shape); i++) numbers[at + i] = draw(random, i);
   }
   return numbers;
-}
-
-/** How near an encoder is to the teacher on pictures that no step has seen, on average. */
-async function heldOutCosines(
-  bytes: Uint8Array,
-  { bank, heldOut, preprocessing, scale: { mean } }: Lesson,
-  backend: Backend,
-): Promise<Pick<Measurement, "cosine" | "centred">> {
-  const encoder = await openEncoder(bytes, preprocessing.crop, { backend });
-  const centre = (embedding: Float32Array) => embedding.map((x, d) => x - mean[d]);
-  const sums = { cosine: 0, centred: 0 };
-  try {
-    for (let i = 0; i < heldOut; i++) {
-      const view = bank.readHeldOut([i]);
-      const expected = meanOverRegions(view, mean.length);
-      const embedding = await encoder.encode(toPixels(view, bank.format.size, preprocessing));
-      sums.cosine += cosine(embedding, expected);
-      sums.centred += cosine(centre(embedding), centre(expected));
-    }
-    return { cosine: sums.cosine / heldOut, centred: sums.centred / heldOut };
-  } finally {
-    await encoder.close();
-  }
 }

@@ -11,9 +11,17 @@ import type { EncoderSpec } from "../embedding/encoder_spec.ts";
 import { TrainerError } from "../errors.ts";
 import type { AugmentOptions } from "./augment.ts";
 import type { BankAnswer, BankJob, BankSetup } from "./bank_worker.ts";
-import { listPictures } from "./list_pictures.ts";
+import { type BankPictures, isLabelled, listBankPictures } from "./list_bank_pictures.ts";
 import { openTeacherMap } from "./teacher_map.ts";
-import { HELD_OUT, partEnding, SHARD_VIEWS, shardName, ViewBank } from "./view_bank.ts";
+import {
+  HELD_OUT,
+  partEnding,
+  SHARD_VIEWS,
+  shardName,
+  ViewBank,
+  type ViewFormat,
+} from "./view_bank.ts";
+import { holdOut } from "./view_maker.ts";
 
 /** What a bank's views depend on. */
 export interface BankRequest {
@@ -21,8 +29,8 @@ export interface BankRequest {
   readonly teacher: EncoderSpec;
   /** D, of its features. */
   readonly dimensions: number;
-  /** Where pictures are, as `listPictures` takes it. */
-  readonly pictures: readonly string[];
+  /** Where pictures are. Views of a data set that has labels say which picture they are of. */
+  readonly pictures: BankPictures;
   /** S: side of the views, in pixels. */
   readonly size: number;
   /** How they are made. */
@@ -79,14 +87,33 @@ export async function fillBank(
 ): Promise<FilledBank> {
   const { teacher, pictures, size, dimensions, augment, seed } = request;
   const { bytes, externalData, preprocessing } = teacher;
-  const names = (await listPictures(pictures)).map(({ name }) => name);
+  const listed = await listBankPictures(pictures);
+  const names = listed.pictures.map(({ name }) => name);
   const heldOut = Math.min(MOST_HELD_OUT, Math.ceil(HELD_OUT_SHARE * names.length));
   if (names.length < 2) {
     throw new TrainerError("Cannot distill from one picture: name a folder of more");
   }
   const side = openTeacherMap(bytes) ? SIDE : 1;
-  const format = { size, dimensions, side };
-  const viewOptions = { ...augment, pictures: names.length, heldOut, seed, preprocessing, size };
+  const format: ViewFormat = {
+    size,
+    dimensions,
+    side,
+    ...(isLabelled(pictures) && { hasPlaces: true }),
+  };
+  const viewOptions = {
+    ...augment,
+    pictures: names.length,
+    heldOut,
+    ...(listed.groups && { groups: listed.groups }),
+    seed,
+    preprocessing,
+    size,
+  };
+  if (holdOut(viewOptions).learned.length === 0) {
+    throw new TrainerError(
+      `Cannot hold ${heldOut} of ${names.length} pictures out: all of them are of one group`,
+    );
+  }
   const key = [teacher.sha256, format, viewOptions, names];
   const name = (await sha256(new TextEncoder().encode(JSON.stringify(key)))).slice(0, 16);
   const folder = join(cache, `views-${name}`);

@@ -1,7 +1,7 @@
 /**
  * Views on disk, each with what the teacher makes of it: the teacher, which is slow, is asked once, and the student looks many
  * times. A bank is a folder of files of equal records, one after another: `[S, S, 3]` bytes, then `[R, D]` 16-bit floats, for
- * each region of a picture its features.
+ * each region of a picture its features, then in some banks, as 32 bits, which picture the view is of.
  */
 
 import { join } from "node:path";
@@ -15,6 +15,8 @@ export interface ViewFormat {
   readonly dimensions: number;
   /** Regions in a row of a picture, and rows of them: R is its square. */
   readonly side: number;
+  /** Where each view is of one picture, and says of which. */
+  readonly hasPlaces?: true;
 }
 
 /** Views that were read. */
@@ -23,6 +25,18 @@ export interface Views {
   readonly pixels: Uint8Array<ArrayBuffer>;
   /** `[N, R, D]`. */
   readonly features: Float32Array<ArrayBuffer>;
+  /** `[N]`: places in the list of pictures, in a bank that has them. */
+  readonly places?: Uint32Array<ArrayBuffer>;
+}
+
+/** A view to be written. */
+export interface NewView {
+  /** `[S, S, 3]`. */
+  readonly pixels: Uint8Array;
+  /** `[R, D]`. */
+  readonly features: Float32Array;
+  /** Of its picture in the list; of use in a bank that has places. */
+  readonly place?: number;
 }
 
 /** Of a file that is whole; one more or fewer would be another number in its name. */
@@ -45,8 +59,11 @@ function countFeatures({ dimensions, side }: ViewFormat): number {
   return side * side * dimensions;
 }
 
-function recordBytes(format: ViewFormat): number {
-  return 3 * format.size ** 2 + 2 * countFeatures(format);
+/** Where a record's parts end, in bytes. */
+function partsOf(format: ViewFormat) {
+  const pixels = 3 * format.size ** 2;
+  const features = pixels + 2 * countFeatures(format);
+  return { pixels, features, record: features + (format.hasPlaces ? 4 : 0) };
 }
 
 /**
@@ -62,16 +79,21 @@ export async function writeViews(
   path: string,
   format: ViewFormat,
   count: number,
-  make: (number: number) => Promise<{ pixels: Uint8Array; features: Float32Array }>,
+  make: (number: number) => Promise<NewView>,
   run: string,
 ): Promise<void> {
   const part = path + partEnding(run);
-  const record = new Uint8Array(recordBytes(format));
+  const ends = partsOf(format);
+  const record = new Uint8Array(ends.record);
   using file = await Deno.open(part, { write: true, createNew: true });
   for (let number = 0; number < count; number++) {
-    const { pixels, features } = await make(number);
+    const { pixels, features, place } = await make(number);
     record.set(pixels);
-    record.set(new Uint8Array(Float16Array.from(features).buffer), pixels.length);
+    record.set(new Uint8Array(Float16Array.from(features).buffer), ends.pixels);
+    if (format.hasPlaces) {
+      if (place === undefined) throw new TypeError("A view must say which picture it is of");
+      new DataView(record.buffer).setUint32(ends.features, place, true);
+    }
     for (let at = 0; at < record.length;) at += file.writeSync(record.subarray(at));
   }
   await Deno.rename(part, path);
@@ -120,25 +142,26 @@ export class ViewBank {
     this.#files.clear();
   }
 
-  #read(places: readonly (readonly [file: string, number: number])[]): Views {
-    const { size } = this.#format;
+  #read(records: readonly (readonly [file: string, number: number])[]): Views {
     const count = countFeatures(this.#format);
-    const bytes = recordBytes(this.#format);
-    const record = new Uint8Array(bytes);
-    const pixels = new Uint8Array(places.length * 3 * size * size);
-    const features = new Float32Array(places.length * count);
-    for (const [i, [name, number]] of places.entries()) {
+    const ends = partsOf(this.#format);
+    const record = new Uint8Array(ends.record);
+    const pixels = new Uint8Array(records.length * ends.pixels);
+    const features = new Float32Array(records.length * count);
+    const places = new Uint32Array(this.#format.hasPlaces ? records.length : 0);
+    for (const [i, [name, number]] of records.entries()) {
       const file = this.#open(name);
-      file.seekSync(number * bytes, Deno.SeekMode.Start);
-      for (let at = 0; at < bytes;) {
+      file.seekSync(number * ends.record, Deno.SeekMode.Start);
+      for (let at = 0; at < ends.record;) {
         const read = file.readSync(record.subarray(at));
         if (read === null) throw this.#damaged(name, "it is too short");
         at += read;
       }
-      pixels.set(record.subarray(0, 3 * size * size), i * 3 * size * size);
-      features.set(new Float16Array(record.slice(3 * size * size).buffer), i * count);
+      pixels.set(record.subarray(0, ends.pixels), i * ends.pixels);
+      features.set(new Float16Array(record.slice(ends.pixels, ends.features).buffer), i * count);
+      if (places.length > 0) places[i] = new DataView(record.buffer).getUint32(ends.features, true);
     }
-    return { pixels, features };
+    return { pixels, features, ...(this.#format.hasPlaces && { places }) };
   }
 
   #open(name: string): Deno.FsFile {

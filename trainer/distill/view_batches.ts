@@ -13,6 +13,20 @@ export interface ViewBatch {
   readonly pixels: Float32Array;
   /** `[B, R, D]`. */
   readonly features: Float32Array;
+  /** `[B, K]`, where labels are learned: 1 for a view's label, zeros for a view that has none. */
+  readonly targets?: Float32Array;
+}
+
+/** Views whose labels are known. */
+export interface LabelledViews {
+  /** Where they are: each says which picture it is of. */
+  readonly bank: ViewBank;
+  /** How many of them. */
+  readonly views: number;
+  /** K. */
+  readonly labels: number;
+  /** Each picture's label, from 0 to K - 1. */
+  readonly labelOf: readonly number[];
 }
 
 /** Options of {@linkcode ViewBatches}. */
@@ -21,6 +35,8 @@ export interface ViewBatchesOptions {
   readonly bank: ViewBank;
   /** How many of them. */
   readonly views: number;
+  /** Others, that have labels: a pass goes over both, in one order. */
+  readonly labelled?: LabelledViews;
   /** B. What is left of a pass after the last whole batch is not used in it. */
   readonly batch: number;
   /** How the student wants pictures. */
@@ -42,8 +58,12 @@ export class ViewBatches {
 
   /** How many batches there are in a pass over all views. */
   get perPass(): number {
-    const { views, batch } = this.#options;
-    return Math.floor(views / batch);
+    return Math.floor(this.#count / this.#options.batch);
+  }
+
+  get #count(): number {
+    const { views, labelled } = this.#options;
+    return views + (labelled?.views ?? 0);
   }
 
   /**
@@ -53,19 +73,42 @@ export class ViewBatches {
    * @throws {TrainerError} when the bank does not have it
    */
   read(number: number): ViewBatch {
-    const { bank, views, batch, preprocessing, seed } = this.#options;
+    const { batch, seed } = this.#options;
     const pass = Math.floor(number / this.perPass);
     if (pass !== this.#pass) {
-      this.#order = new Random(seed + 2 ** 32 * pass).shuffled(Array(views).keys());
+      this.#order = new Random(seed + 2 ** 32 * pass).shuffled(Array(this.#count).keys());
       this.#pass = pass;
     }
     const start = (number % this.perPass) * batch;
-    const read = bank.read(this.#order.slice(start, start + batch));
+    return this.#read(this.#order.slice(start, start + batch));
+  }
+
+  /** Reads views; those with labels are numbered behind the others, and stand behind them in the batch. */
+  #read(numbers: readonly number[]): ViewBatch {
+    const { bank, views, labelled, preprocessing } = this.#options;
+    const plain = bank.read(numbers.filter((number) => number < views));
+    const inputOf = (read: Views) => toPixels(read, bank.format.size, preprocessing);
+    if (!labelled) return { pixels: inputOf(plain), features: plain.features };
+    const own = numbers.filter((number) => number >= views).map((number) => number - views);
+    const told = labelled.bank.read(own);
+    const targets = new Float32Array(numbers.length * labelled.labels);
+    const first = numbers.length - own.length;
+    told.places?.forEach((place, i) => {
+      targets[(first + i) * labelled.labels + labelled.labelOf[place]] = 1;
+    });
     return {
-      pixels: toPixels(read, bank.format.size, preprocessing),
-      features: read.features,
+      pixels: joined(inputOf(plain), inputOf(told)),
+      features: joined(plain.features, told.features),
+      targets,
     };
   }
+}
+
+function joined(a: Float32Array, b: Float32Array): Float32Array {
+  const both = new Float32Array(a.length + b.length);
+  both.set(a);
+  both.set(b, a.length);
+  return both;
 }
 
 /**

@@ -14,8 +14,16 @@ import {
 import { Random } from "../random.ts";
 import { augment, type AugmentOptions, blend, countCells, placeCell } from "./augment.ts";
 
-/** Opens a picture by its place in the list. */
-export type OpenPicture = (place: number) => Promise<Picture>;
+/** Opens a picture by its place in the list, or the next one that can be opened. */
+export type OpenPicture = (place: number) => Promise<OpenedPicture>;
+
+/** A picture, and which one it is. */
+export interface OpenedPicture {
+  /** Upright. */
+  readonly picture: Picture;
+  /** In the list. */
+  readonly place: number;
+}
 
 /** How views are made. */
 export interface ViewOptions extends AugmentOptions {
@@ -23,6 +31,8 @@ export interface ViewOptions extends AugmentOptions {
   readonly pictures: number;
   /** How many of them are held out, to be looked at as they are. */
   readonly heldOut: number;
+  /** Each picture's group, by number: none is both held out and learned from. By default each is its own. */
+  readonly groups?: readonly number[];
   /** Decides everything. */
   readonly seed: number;
   /** How the teacher wants pictures. */
@@ -37,6 +47,8 @@ export interface View {
   readonly teacher: Float32Array;
   /** For the student, `[S, S, 3]`. */
   readonly student: Uint8Array;
+  /** Which picture it is of; the first, where it is of several. */
+  readonly place: number;
 }
 
 const UINT32 = 2 ** 32;
@@ -55,11 +67,11 @@ export class ViewMaker {
    * @param open opens a picture
    */
   constructor(options: ViewOptions, open: OpenPicture) {
-    const order = new Random(options.seed).shuffled(Array(options.pictures).keys());
+    const { heldOut, learned } = holdOut(options);
     this.#options = options;
     this.#open = open;
-    this.#heldOut = order.slice(0, options.heldOut);
-    this.#learned = order.slice(options.heldOut);
+    this.#heldOut = heldOut;
+    this.#learned = learned;
   }
 
   /**
@@ -71,16 +83,17 @@ export class ViewMaker {
     const { preprocessing, size, mix } = this.#options;
     const { crop } = preprocessing;
     const random = this.#random(number);
-    const view = await this.#show(this.#place(number), random);
+    const { view, place } = await this.#show(this.#place(number), random);
     if (random.next() < mix) {
       const above = await this.#show(this.#draw(random), random);
-      blend(view, above, random.next());
+      blend(view, above.view, random.next());
     }
     const { interpolation } = preprocessing;
     const smaller = { resize: size, crop: size, interpolation };
     return {
       teacher: normalize(view, preprocessing),
       student: resizeAndCrop(pictureFromRows(view, crop, crop, 3), smaller),
+      place,
     };
   }
 
@@ -91,27 +104,30 @@ export class ViewMaker {
    */
   async holdOut(number: number): Promise<View> {
     const { preprocessing, size } = this.#options;
-    const picture = await this.#open(this.#heldOut[number]);
+    const { picture, place } = await this.#open(this.#heldOut[number]);
     return {
       teacher: preprocess(picture, preprocessing),
       student: resizeAndCrop(picture, studentPreprocessing(preprocessing, size)),
+      place,
     };
   }
 
   /** A picture for the teacher, or if it is a small one, several side by side. */
-  async #show(place: number, random: Random): Promise<Uint8Array> {
+  async #show(wanted: number, random: Random): Promise<{ view: Uint8Array; place: number }> {
     const { preprocessing: { crop }, mosaic } = this.#options;
-    const picture = await this.#open(place);
+    const { picture, place } = await this.#open(wanted);
     const cells = countCells(picture, crop);
-    if (cells === 1 || random.next() >= mosaic) return this.#augment(picture, crop, random);
+    if (cells === 1 || random.next() >= mosaic) {
+      return { view: this.#augment(picture, crop, random), place };
+    }
     const side = Math.ceil(crop / cells);
     const view = new Uint8Array(3 * crop * crop);
     for (let i = 0; i < cells * cells; i++) {
-      const one = i === 0 ? picture : await this.#open(this.#draw(random));
+      const one = i === 0 ? picture : (await this.#open(this.#draw(random))).picture;
       const cell = this.#augment(one, side, random);
       placeCell(view, crop, cell, side, side * (i % cells), side * Math.floor(i / cells));
     }
-    return view;
+    return { view, place };
   }
 
   #augment(picture: Picture, size: number, random: Random): Uint8Array {
@@ -136,6 +152,29 @@ export class ViewMaker {
   #random(number: number): Random {
     return new Random(-1 - number - UINT32 * this.#options.seed);
   }
+}
+
+/**
+ * Chooses the pictures that are held out.
+ *
+ * @param options of views
+ * @returns places in the list; of a group that is held out in part, the rest is in neither
+ */
+export function holdOut(
+  { pictures, heldOut, groups, seed }: Pick<
+    ViewOptions,
+    "pictures" | "heldOut" | "groups" | "seed"
+  >,
+): { readonly heldOut: readonly number[]; readonly learned: readonly number[] } {
+  const order = new Random(seed).shuffled(Array(pictures).keys());
+  if (!groups) return { heldOut: order.slice(0, heldOut), learned: order.slice(heldOut) };
+  const byGroup = Map.groupBy(order, (place) => groups[place]);
+  const sorted = [...byGroup.values()].flat();
+  const apart = new Set(sorted.slice(0, heldOut).map((place) => groups[place]));
+  return {
+    heldOut: sorted.slice(0, heldOut),
+    learned: sorted.filter((place) => !apart.has(groups[place])),
+  };
 }
 
 /**

@@ -21,6 +21,10 @@ const folder = await Deno.makeTempDir({ prefix: "clip_e_distill_" });
 Deno.test.afterAll(() => Deno.remove(folder, { recursive: true }));
 await writePictures(folder, 30);
 await writeEncoder(folder);
+await Deno.writeTextFile(
+  `${folder}/both.csv`,
+  ["file,label", "pictures/even/000.jpg,even", "pictures/even/000.jpg,odd"].join("\n"),
+);
 
 async function distill(...more: readonly string[]) {
   const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
@@ -68,6 +72,48 @@ Deno.test("distill writes an encoder with its configuration, and makes nothing t
   assert.equal(again.code, 0, again.err);
   assert.deepEqual(await Deno.readFile(`${folder}/again/encoder.onnx`), spec.bytes);
 });
+
+Deno.test("distill --labels learns labels too, and writes an encoder of the same size", async () => {
+  const more = ["--labels=folder:pictures", "--label-views=20", "--label-weight=0.5"];
+  const wanted = WANTED.filter((option) => !option.startsWith("--passes"));
+  const once = ["--passes=1", "--measurements=1", "--out=told/encoder.onnx", "--json"];
+  const { code, out, err } = await distill(...wanted, ...more, ...once);
+  assert.equal(code, 0, err);
+  assert.match(err, /Labels: folder:pictures, 30 pictures, 2 labels: "even", "odd"/);
+  // Of 256 views each.
+  assert.match(err, /0\.0\d million parameters; 32 steps of 16/);
+  assert.match(
+    err,
+    /Step 32 of 32: .*, labels of 2 held-out pictures right in \d+\.0 % \(\d+\.0 % have the most frequent one\)/,
+  );
+  const { views, labels } = JSON.parse(out);
+  assert.equal(views, 512);
+  assert.equal(labels.pictures, 2);
+  assert.ok([0, 0.5, 1].includes(labels.accuracy));
+  assert.ok([0.5, 1].includes(labels.commonest));
+  const [plain, told] = await Promise.all(
+    ["student", "told"].map((name) => Deno.readFile(`${folder}/${name}/encoder.onnx`)),
+  );
+  assert.equal(told.length, plain.length);
+});
+
+for (
+  const [what, spec, why] of [
+    ["of no form that is known", "pictures", /Cannot read the data set pictures: .*csv:FILE/],
+    [
+      "with several labels to a picture",
+      "csv:both.csv",
+      /has the label "even" on line 2 and "odd"/,
+    ],
+  ] as const
+) {
+  Deno.test(`distill refuses --labels ${what}, in a sentence and before any work`, async () => {
+    const { code, err } = await distill(...WANTED, `--labels=${spec}`, "--out=x.onnx");
+    assert.equal(code, 1);
+    assert.match(err, why);
+    assert.doesNotMatch(err, /Views|Error:|^ +at /m);
+  });
+}
 
 Deno.test("distill --views-only makes views, and no student", async () => {
   const { code, out, err } = await distill(...WANTED, "--views-only");

@@ -14,7 +14,13 @@ import {
   scale,
   subtract,
 } from "../../../trainer/distill/graph/elementwise.ts";
-import { matmul, reshape, softmax, transpose } from "../../../trainer/distill/graph/matrices.ts";
+import {
+  logSoftmax,
+  matmul,
+  reshape,
+  softmax,
+  transpose,
+} from "../../../trainer/distill/graph/matrices.ts";
 import { sizeOf, Tape, type Value } from "../../../trainer/distill/graph/tape.ts";
 import { Random } from "../../../trainer/random.ts";
 import { runGraph } from "./run_graph.ts";
@@ -151,6 +157,16 @@ const CASES: Readonly<Record<string, Case>> = {
         const powers = [0, 1, 2].map((j) => Math.exp(x[i * 3 + j]));
         const sum = powers.reduce((a, b) => a + b);
         return powers.map((power) => power / sum);
+      }),
+  },
+  "logSoftmax()": {
+    shapes: [[2, 3]],
+    build: logSoftmax,
+    plain: (x) =>
+      [0, 1].flatMap((i) => {
+        const row = x.subarray(i * 3, i * 3 + 3);
+        const sum = row.reduce((sum, value) => sum + Math.exp(value), 0);
+        return [...row].map((value) => value - Math.log(sum));
       }),
   },
   "clip()": {

@@ -69,6 +69,54 @@ Deno.test("ViewBatches gives pixels as they are served, and features as the teac
     }
   }));
 
+Deno.test("ViewBatches mixes views with labels among the others, each once in a pass", () =>
+  withFolder(async (folder) => {
+    const withPlaces = { ...FORMAT, hasPlaces: true } as const;
+    const [plain, told] = [`${folder}/plain`, `${folder}/told`];
+    await Deno.mkdir(plain);
+    await Deno.mkdir(told);
+    await writeViews(`${plain}/${shardName(0)}`, FORMAT, SHARD_VIEWS, makeView, "test");
+    // Numbered from 128 on, each of picture 0, 1 or 2.
+    const makeTold = async (number: number) => ({
+      ...await makeView(128 + number % 64),
+      place: number % 3,
+    });
+    await writeViews(`${told}/${shardName(0)}`, withPlaces, SHARD_VIEWS, makeTold, "test");
+    const bank = new ViewBank(plain, FORMAT);
+    const labelled = {
+      bank: new ViewBank(told, withPlaces),
+      views: 33,
+      labels: 2,
+      labelOf: [1, 0, 1],
+    };
+    const options = { bank, views: 67, labelled, batch: 25, preprocessing: AT_8, seed: 4 };
+    const batches = new ViewBatches(options);
+    assert.equal(batches.perPass, 4);
+    const seen: number[] = [];
+    const shares: number[] = [];
+    for (let step = 0; step < 4; step++) {
+      const { pixels, features, targets } = batches.read(step);
+      assert.ok(targets);
+      assert.equal(targets.length, 25 * 2);
+      assert.deepEqual(batches.read(step).targets, targets);
+      for (let i = 0; i < 25; i++) {
+        const number = features[i * 8];
+        const label = number < 128 ? undefined : [1, 0, 1][(number - 128) % 3];
+        const expected = [0, 1].map((k) => k === label ? 1 : 0);
+        assert.deepEqual([...targets.subarray(2 * i, 2 * i + 2)], expected);
+        const own = normalize(new Uint8Array(192).fill(number), AT_8);
+        assert.deepEqual(pixels.slice(i * 192, (i + 1) * 192), own);
+        seen.push(number);
+      }
+      shares.push(targets.reduce((sum, x) => sum + x, 0));
+    }
+    const numbers = [...Array(67).keys(), ...Array.from({ length: 33 }, (_, i) => 128 + i)];
+    assert.deepEqual(seen.toSorted((a, b) => a - b), numbers);
+    assert.ok(shares.every((count) => count > 0 && count < 25), `${shares} in a batch`);
+    bank.close();
+    labelled.bank.close();
+  }));
+
 Deno.test("toPixels() makes views smaller as preprocessing would", () => {
   const pixels = Uint8Array.from({ length: 3 * 8 * 8 }, (_, i) => (i * 37) % 256);
   const preprocessing = { ...AT_8, resize: 4, crop: 4 };

@@ -7,6 +7,7 @@ import {
   resizeAndCrop,
 } from "@clip-e/shared";
 import {
+  holdOut,
   studentPreprocessing,
   ViewMaker,
   type ViewOptions,
@@ -37,7 +38,7 @@ function makeMaker(options: Partial<ViewOptions> = {}) {
   const opened: number[] = [];
   const maker = new ViewMaker({ ...OPTIONS, ...options }, (place) => {
     opened.push(place);
-    return Promise.resolve(pictureAt(place));
+    return Promise.resolve({ picture: pictureAt(place), place });
   });
   return { maker, opened };
 }
@@ -61,6 +62,28 @@ Deno.test("ViewMaker uses every picture once before one again, and none that is 
   assert.deepEqual(sorted([...first, ...heldOut]), [...Array(20).keys()]);
   assert.deepEqual(sorted(second), sorted(first));
   assert.notDeepEqual(second, first);
+});
+
+Deno.test("ViewMaker says which picture a view is of, where another was opened than the wanted one", async () => {
+  const maker = new ViewMaker(
+    OPTIONS,
+    (wanted) => Promise.resolve({ picture: pictureAt(wanted), place: 100 + wanted }),
+  );
+  const { opened, maker: same } = makeMaker();
+  await same.learn(5);
+  await same.holdOut(2);
+  const places = [(await maker.learn(5)).place, (await maker.holdOut(2)).place];
+  assert.deepEqual(places, opened.map((place) => 100 + place));
+});
+
+Deno.test("holdOut() never holds a picture out and lets others of its group be learned from", () => {
+  const groups = Array.from({ length: 20 }, (_, place) => Math.floor(place / 3));
+  const { heldOut, learned } = holdOut({ ...OPTIONS, groups });
+  assert.equal(heldOut.length, 4);
+  const apart = new Set(heldOut.map((place) => groups[place]));
+  assert.equal(apart.size, 2, "as few groups as there may be");
+  const others = [...groups.keys()].filter((place) => !apart.has(groups[place]));
+  assert.deepEqual(learned.toSorted((a, b) => a - b), others);
 });
 
 Deno.test("ViewMaker shows both the same: the student's view is the teacher's, made smaller", async () => {

@@ -65,6 +65,16 @@ export function softmax(tape: Tape, x: Value): Value {
   });
 }
 
+/** Logarithms of what {@linkcode softmax} gives. */
+export function logSoftmax(tape: Tape, x: Value): Value {
+  const y = tape.emit("LogSoftmax", [x], x.shape, { axis: { int: -1 } });
+  return tape.record(y, [x], (g) => {
+    const sums = tape.emit("ReduceSum", [g, tape.integers([-1])], [...x.shape.slice(0, -1), 1]);
+    const shares = tape.emit("Mul", [tape.emit("Exp", [y], x.shape), sums], x.shape);
+    return [tape.emit("Sub", [g, shares], x.shape)];
+  });
+}
+
 /** The last two axes swapped. */
 function swap(tape: Tape, x: Value): Value {
   const rank = x.shape.length;
