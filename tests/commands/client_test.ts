@@ -6,10 +6,10 @@ import assert from "node:assert/strict";
 import { createClient } from "../../edge/client/mod.ts";
 import { readPicture } from "../golden_file.ts";
 import { makeSyntheticBundle, writeBundleFiles } from "../synthetic_bundle.ts";
-import { bundleScripts } from "./bundle_scripts.ts";
-import { classifyOverHttp } from "./classify_over_http.ts";
-import { type ServerProcess, startServer } from "./server_process.ts";
-import { makeTemporaryFolder, type TemporaryFolder } from "./temporary_folder.ts";
+import { bundleScripts } from "../e2e/bundle_scripts.ts";
+import { classifyOverHttp } from "../e2e/classify_over_http.ts";
+import { type ServerProcess, startServer } from "../e2e/server_process.ts";
+import { makeTemporaryFolder, type TemporaryFolder } from "../e2e/temporary_folder.ts";
 
 let folder: TemporaryFolder;
 let server: ServerProcess;

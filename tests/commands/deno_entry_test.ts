@@ -7,11 +7,11 @@ import { folderSource } from "../../edge/adapter/deno/folder_source.ts";
 import { createClassifier } from "../../edge/classifier.ts";
 import { readPicture } from "../golden_file.ts";
 import { makeSyntheticBundle } from "../synthetic_bundle.ts";
-import { assertProblem } from "./assert_problem.ts";
-import { classifyOverHttp } from "./classify_over_http.ts";
-import { SERVE, type ServeOptions, type ServeProcess, startServe } from "./serve_process.ts";
-import { ROOT } from "./task_command.ts";
-import { makeTemporaryFolder } from "./temporary_folder.ts";
+import { assertProblem } from "../e2e/assert_problem.ts";
+import { classifyOverHttp } from "../e2e/classify_over_http.ts";
+import { SERVE, type ServeOptions, type ServeProcess, startServe } from "../e2e/serve_process.ts";
+import { ROOT } from "../e2e/task_command.ts";
+import { makeTemporaryFolder } from "../e2e/temporary_folder.ts";
 
 const bundle = await makeSyntheticBundle();
 const NAMES = ["storm.jpg", "rgba.png", "lossy.webp"];

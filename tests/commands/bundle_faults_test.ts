@@ -16,11 +16,11 @@ import {
   type SyntheticBundle,
   writeBundleFiles,
 } from "../synthetic_bundle.ts";
-import { assertProblem } from "./assert_problem.ts";
-import { classifyOverHttp, readAnswer } from "./classify_over_http.ts";
-import { type ServerProcess, startServer } from "./server_process.ts";
-import { runTask } from "./task_command.ts";
-import { makeTemporaryFolder } from "./temporary_folder.ts";
+import { assertProblem } from "../e2e/assert_problem.ts";
+import { classifyOverHttp, readAnswer } from "../e2e/classify_over_http.ts";
+import { type ServerProcess, startServer } from "../e2e/server_process.ts";
+import { runTask } from "../e2e/task_command.ts";
+import { makeTemporaryFolder } from "../e2e/temporary_folder.ts";
 
 let bundle: SyntheticBundle;
 const small = await readPicture("small.jpg");

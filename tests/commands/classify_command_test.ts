@@ -5,11 +5,11 @@ import { type Classification, createClassifier } from "../../edge/classifier.ts"
 import { isNativeInstalled, unlessInstalled } from "../native_installed.ts";
 import { readPicture } from "../golden_file.ts";
 import { makeSyntheticBundle, writeBundleFiles } from "../synthetic_bundle.ts";
-import { assertProblemObject } from "./assert_problem.ts";
-import { classifyOverHttp, scoresByLabel } from "./classify_over_http.ts";
-import { startServer } from "./server_process.ts";
-import { runTask } from "./task_command.ts";
-import { makeTemporaryFolder } from "./temporary_folder.ts";
+import { assertProblemObject } from "../e2e/assert_problem.ts";
+import { classifyOverHttp, scoresByLabel } from "../e2e/classify_over_http.ts";
+import { startServer } from "../e2e/server_process.ts";
+import { runTask } from "../e2e/task_command.ts";
+import { makeTemporaryFolder } from "../e2e/temporary_folder.ts";
 
 const PICTURES = "fixtures/pictures";
 const folder = await makeTemporaryFolder("command");
