@@ -13,7 +13,8 @@ import { countSteps, distillStudent } from "./distill/distill_student.ts";
 import { makeLabelHead } from "./distill/label_head.ts";
 import { readLabelled } from "./distill/labelled_pictures.ts";
 import { type Banks, makeBanks } from "./distill/make_banks.ts";
-import { nameTeacher, openStudent } from "./distill/parse_student.ts";
+import { nameTeacher, openStudent, type StudentPlan } from "./distill/parse_student.ts";
+import { roundKernels } from "./distill/rounded_student.ts";
 import { countNumbers } from "./distill/gradient_graph.ts";
 import type { Student } from "./distill/student.ts";
 import { measureFeatures } from "./distill/view_batches.ts";
@@ -159,9 +160,14 @@ async function teach(
   const cache = cachePath(options.cache, "distill");
   const { preprocessing: wanted } = teacher;
   const cut = cutOnce({ cache, bank, views, name, preprocessing: wanted, backend, say });
-  const student = await plan.make(scale, cut);
-  const early = earlyPlan && { student: await earlyPlan.make(scale, cut), share: options.early };
-  const learner = [options.student, plan.digest, earlyPlan?.size, early?.share];
+  const make = async (plan: StudentPlan) => {
+    const student = await plan.make(scale, cut);
+    return options.int8Weights ? roundKernels(student) : student;
+  };
+  const student = await make(plan);
+  const early = earlyPlan && { student: await make(earlyPlan), share: options.early };
+  const rounds = options.int8Weights ? ["int8"] : [];
+  const learner = [options.student, plan.digest, earlyPlan?.size, early?.share, ...rounds];
   const labels = told && labelled &&
     [labelled.name, labelled.views, labelWeight, told.labels, told.labelOf];
   const preprocessing = studentPreprocessing(teacher.preprocessing, plan.size);

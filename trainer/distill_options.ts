@@ -66,6 +66,10 @@ export const DISTILL_FLAGS = {
       Object.entries(FEATURE_LOSSES).map(([name, what]) => `${name}, ${what}`).join("; ")
     }`,
   },
+  int8Weights: {
+    kind: "boolean",
+    help: "Round weights while it learns, so that quantize --mode int8-weights loses nothing",
+  },
   labels: {
     kind: "string",
     value: "SOURCE",
