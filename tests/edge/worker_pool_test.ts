@@ -149,7 +149,7 @@ async function withFakeWorkers(
 
 Deno.test("createWorkerPool() replaces a worker that dies, and answers all but the picture that killed it", async () => {
   await withFakeWorkers(() => true, async (started, alive) => {
-    const pool = await createWorkerPool({ bundle: "x", workers: 2 });
+    const pool = await createWorkerPool({ bundle: "x", backend: "wasm", workers: 2 });
     const bytes = [5, DIE, 6, 7, DIE, 8, FAIL, 9];
     const outcomes = await Promise.allSettled(
       bytes.map(async (byte) => (await pool.embed(Uint8Array.of(byte))).image.width),
@@ -176,7 +176,7 @@ Deno.test("createWorkerPool() replaces a worker that dies, and answers all but t
 
 Deno.test("createWorkerPool() says what serves after a worker turned to another backend", async () => {
   await withFakeWorkers(() => true, async () => {
-    const pool = await createWorkerPool({ bundle: "x", workers: 2 });
+    const pool = await createWorkerPool({ bundle: "x", backend: "wasm", workers: 2 });
     await pool.embed(Uint8Array.of(5));
     assert.equal(pool.model.encoder.backend, "native");
     const { image } = await pool.embed(Uint8Array.of(TURN));
@@ -193,6 +193,7 @@ Deno.test("createWorkerPool() lets nobody wait for ever while no worker can be h
   await withFakeWorkers((count) => count === 1 || count > 3, async (started) => {
     const pool = await createWorkerPool({
       bundle: "x",
+      backend: "wasm",
       workers: 1,
       onError: (error) => heard.push(error),
     });
@@ -210,7 +211,12 @@ Deno.test("createWorkerPool() lets nobody wait for ever while no worker can be h
 
 Deno.test("createWorkerPool() ends a worker that takes too long, and goes on with another", async () => {
   await withFakeWorkers(() => true, async (started, alive) => {
-    const pool = await createWorkerPool({ bundle: "x", workers: 1, jobTimeout: 30 });
+    const pool = await createWorkerPool({
+      bundle: "x",
+      backend: "wasm",
+      workers: 1,
+      jobTimeout: 30,
+    });
     const outcomes = await Promise.allSettled(
       [5, STAY, 6].map(async (byte) => (await pool.embed(Uint8Array.of(byte))).image.width),
     );
@@ -226,7 +232,7 @@ Deno.test("createWorkerPool() ends a worker that takes too long, and goes on wit
 
 Deno.test("createWorkerPool() leaves nobody waiting when it is closed, and takes no more", async () => {
   await withFakeWorkers(() => true, async (_, alive) => {
-    const pool = await createWorkerPool({ bundle: "x", workers: 1 });
+    const pool = await createWorkerPool({ bundle: "x", backend: "wasm", workers: 1 });
     const outcomes = Promise.allSettled(
       [STAY, 5].map((byte) => pool.embed(Uint8Array.of(byte))),
     );
@@ -240,7 +246,7 @@ Deno.test("createWorkerPool() leaves nobody waiting when it is closed, and takes
 Deno.test("createWorkerPool() leaves no worker behind when one of them does not start", async () => {
   for (const bad of [1, 2, 3]) {
     await withFakeWorkers((count) => count !== bad, async (_, alive) => {
-      await assert.rejects(createWorkerPool({ bundle: "x", workers: 3 }), {
+      await assert.rejects(createWorkerPool({ bundle: "x", backend: "wasm", workers: 3 }), {
         code: "invalid-bundle",
       });
       await new Promise((resolve) => setTimeout(resolve, 20));
