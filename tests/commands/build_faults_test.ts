@@ -127,8 +127,11 @@ class Scene implements AsyncDisposable {
     const blobs = `${this.cache}/hub/models--${MODEL.replace("/", "--")}/blobs`;
     for (let i = 0; i < 1000; i++) {
       const entries = await Array.fromAsync(Deno.readDir(blobs)).catch(() => []);
-      const partial = entries.find(({ name }) => name.endsWith(".incomplete"));
-      if (partial && (await Deno.stat(`${blobs}/${partial.name}`)).size === CUT) return;
+      for (const { name } of entries.filter(({ name }) => name.endsWith(".incomplete"))) {
+        // A small file may be whole by now, and have its own name.
+        const size = await Deno.stat(`${blobs}/${name}`).then(({ size }) => size, () => 0);
+        if (size === CUT) return;
+      }
       await new Promise((resolve) => setTimeout(resolve, 10));
     }
     throw new Error("The build never came to where the hub falls silent");
